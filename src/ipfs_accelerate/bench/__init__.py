@@ -1,0 +1,1 @@
+"""Measuring: plans, sampling, isolation, and the checks that make a number trustworthy."""

@@ -1,0 +1,1 @@
+"""What measurements mean: rankings, figures, reports. Reads the ledger, measures nothing."""

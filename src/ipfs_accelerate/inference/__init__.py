@@ -1,0 +1,1 @@
+"""The facade: choose a target, load once, run, fall back along a stated chain."""

@@ -1,0 +1,1 @@
+"""Making a model smaller and faster in fewer bits, with its accuracy measured."""

@@ -1,0 +1,162 @@
+"""The protocol every runtime implements."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Protocol, Self, runtime_checkable
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+    from types import TracebackType
+
+    import numpy as np
+
+    from ipfs_accelerate.hardware import Device, Precision, Support
+    from ipfs_accelerate.models import ModelArtifact, TensorSpec
+    from ipfs_accelerate.runtimes.target import Target
+    from ipfs_accelerate.telemetry import Origin
+
+__all__ = ["LoadOptions", "Placement", "Runtime", "Session", "SessionInfo"]
+
+
+@dataclass(frozen=True, slots=True)
+class LoadOptions:
+    """How to load a component.
+
+    Attributes:
+        component: Which graph of the artifact.
+        threads: Intra-op threads; ``None`` for all cores usable by this process.
+        cache_dir: Where a runtime may keep compiled kernels; ``None`` keeps nothing.
+        allow_remote_code: Let a model bring its own Python code.
+    """
+
+    component: str = "model"
+    threads: int | None = None
+    cache_dir: str | None = None
+    allow_remote_code: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class SessionInfo:
+    """What a loaded session really is.
+
+    Attributes:
+        target: What was asked for.
+        executed_precision: Precision of the arithmetic as read back from the runtime.
+        inputs: In the order of the graph.
+        outputs: Likewise.
+        load_ns: From the call of ``load`` until the session could run.
+        weights_bytes: Bytes of weights held; ``None`` when the runtime does not say.
+        versions: Of the runtime and what it is built on.
+        settings: Effective settings read back from the runtime (threads, hints).
+        origin: What measurements of this session are: ``measured`` or ``emulated``.
+    """
+
+    target: Target
+    executed_precision: Precision
+    inputs: tuple[TensorSpec, ...]
+    outputs: tuple[TensorSpec, ...]
+    load_ns: int
+    origin: Origin
+    weights_bytes: int | None = None
+    versions: Mapping[str, str] = field(default_factory=dict)
+    settings: Mapping[str, object] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True)
+class Placement:
+    """Which operations ran where, from the runtime's own report.
+
+    Attributes:
+        nodes: Device (or execution provider) → operator type → count of executed nodes.
+        precisions: Executed precision → count of nodes, where the runtime reports it.
+        node_ns: Operator type → time in ns of one profiled run, where the runtime reports it.
+        source: Which report it was read from, e.g. ``onnxruntime profile``.
+    """
+
+    nodes: Mapping[str, Mapping[str, int]]
+    source: str
+    precisions: Mapping[str, int] = field(default_factory=dict)
+    node_ns: Mapping[str, int] = field(default_factory=dict)
+
+    def share_on(self, device: str) -> float:
+        """Fraction (0..1) of the nodes that ran on ``device``; 0.0 when nothing ran."""
+        counts = {name: sum(ops.values()) for name, ops in self.nodes.items()}
+        total = sum(counts.values())
+        return counts.get(device, 0) / total if total else 0.0
+
+
+@runtime_checkable
+class Session(Protocol):
+    """A component loaded on a target. Safe to call from several threads; runs may serialise."""
+
+    @property
+    def info(self) -> SessionInfo:
+        """What was really loaded."""
+        ...
+
+    def run(self, inputs: Mapping[str, np.ndarray]) -> dict[str, np.ndarray]:
+        """Run once and wait for the result.
+
+        Args:
+            inputs: One array per `SessionInfo.inputs`, C-contiguous, of its dtype.
+
+        Returns:
+            Output arrays by name, owned by the caller (a later run does not change them).
+
+        Raises:
+            InputError: A name is missing or unknown, or a dtype or rank does not fit.
+            InferenceError: The runtime failed.
+        """
+        ...
+
+    def placement(self, inputs: Mapping[str, np.ndarray]) -> Placement:
+        """Run once under the runtime's profiler and report what ran where."""
+        ...
+
+    def close(self) -> None:
+        """Free everything; idempotent. A later ``run`` raises InferenceError."""
+        ...
+
+    def __enter__(self) -> Self: ...
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None: ...
+
+
+@runtime_checkable
+class Runtime(Protocol):
+    """A library that can run models on some devices. Cheap to construct, stateless."""
+
+    @property
+    def name(self) -> str:
+        """The first part of its targets."""
+        ...
+
+    def probe(self) -> Support:
+        """Whether the library is installed and loads; never raises, allocates nothing."""
+        ...
+
+    def targets(self, devices: Sequence[Device]) -> Sequence[tuple[Target, Support]]:
+        """Every target of this runtime on these devices, with whether it can be honoured.
+
+        Includes those that cannot, with the reason (absent device, precision not native, missing
+        extra), so that "why not" is always answered. Never raises.
+        """
+        ...
+
+    def load(self, artifact: ModelArtifact, target: Target, options: LoadOptions) -> Session:
+        """Load a component of a model.
+
+        Converts or quantizes the artifact if needed, through `models` and `quantize`.
+
+        Raises:
+            TargetUnsupportedError: The target cannot be honoured with this model.
+            LoadError: The runtime refused the model.
+            PlacementError: The runtime would run it elsewhere than asked.
+        """
+        ...

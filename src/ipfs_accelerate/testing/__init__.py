@@ -1,0 +1,1 @@
+"""Fakes and conformance suites for tests of this product and of plugins; never used by the product itself."""
