@@ -4,6 +4,6 @@ Built-in parts use the same hooks through entry points of the group ``ipfs_accel
 """
 
 from ipfs_accelerate.plugins.hooks import hookimpl
-from ipfs_accelerate.plugins.registry import plugin_manager
+from ipfs_accelerate.plugins.registry import load_plugin, plugin_manager
 
-__all__ = ["hookimpl", "plugin_manager"]
+__all__ = ["hookimpl", "load_plugin", "plugin_manager"]
