@@ -11,6 +11,7 @@ if TYPE_CHECKING:
 
     import numpy as np
 
+    from ipfs_accelerate.config import Settings
     from ipfs_accelerate.hardware import Device, Precision, Support
     from ipfs_accelerate.models import ModelArtifact, TensorSpec
     from ipfs_accelerate.runtimes.target import Target
@@ -28,12 +29,15 @@ class LoadOptions:
         threads: Intra-op threads; ``None`` for all cores usable by this process.
         cache_dir: Where a runtime may keep compiled kernels; ``None`` keeps nothing.
         allow_remote_code: Let a model bring its own Python code.
+        settings: Where conversions and quantized models are kept; ``None`` reads them from the
+            environment.
     """
 
     component: str = "model"
     threads: int | None = None
     cache_dir: str | None = None
     allow_remote_code: bool = False
+    settings: Settings | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -139,6 +143,14 @@ class Runtime(Protocol):
 
     def probe(self) -> Support:
         """Whether the library is installed and loads; never raises, allocates nothing."""
+        ...
+
+    @property
+    def option_names(self) -> frozenset[str]:
+        """Options that any of its targets may carry with a value, e.g. ``threads``.
+
+        An option that makes another way to run, e.g. ``compile``, is listed by `targets` instead.
+        """
         ...
 
     def targets(self, devices: Sequence[Device]) -> Sequence[tuple[Target, Support]]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from ipfs_accelerate.errors import TargetUnsupportedError, UnknownTargetError
@@ -33,16 +34,23 @@ def targets(devices: Sequence[Device]) -> list[tuple[Target, Support]]:
 def support(target: Target, devices: Sequence[Device]) -> Support:
     """Whether a target can be honoured on these devices.
 
-    Options narrow a target that exists without them; a runtime lists those it knows.
+    Options that only tune a listed target (``threads=N``) do not change the answer.
 
     Raises:
         UnknownTargetError: No runtime lists it, usable or not; the hint names the nearest.
     """
     known = dict(targets(devices))
-    found = known.get(target)
+    found = known.get(target) or known.get(_without_tuning(target))
     if found is None:
         raise UnknownTargetError(str(target), [str(t) for t in known])
     return found
+
+
+def _without_tuning(target: Target) -> Target:
+    runtime = runtimes().get(target.runtime)
+    tuning = runtime.option_names if runtime else frozenset()
+    kept = tuple(o for o in target.options if o.partition("=")[0] not in tuning)
+    return replace(target, options=kept)
 
 
 def load(
