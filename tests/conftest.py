@@ -1,4 +1,4 @@
-"""What every test shares: `needs(feature)`, and a home of its own so that nobody's cache is touched."""
+"""What every test shares: `needs(feature)`, and a home of its own for caches and ledger."""
 
 from __future__ import annotations
 
