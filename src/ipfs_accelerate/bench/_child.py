@@ -1,0 +1,190 @@
+"""The process of one case: reads commands, loads, runs, times, replies.
+
+``python -m ipfs_accelerate.bench._child REQUESTS_FD REPLIES_FD PARENT_PID [PLUGIN…]``
+
+One JSON object per line. Request: ``{"command": name, …arguments}``; reply: ``{"result": {…}}`` or
+``{"error": error.to_dict() + type, trace}``. The commands are the public methods of `Worker`.
+"""
+
+from __future__ import annotations
+
+import gc
+import json
+import os
+import sys
+import traceback
+from typing import TYPE_CHECKING
+
+from ipfs_accelerate.bench._tree import die_with_parent
+from ipfs_accelerate.errors import AccelerateError, InternalError, MemoryLimitError, UsageError
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+
+    import numpy as np
+
+    from ipfs_accelerate.models import ModelArtifact
+    from ipfs_accelerate.runtimes import Session
+
+__all__ = ["Worker", "main"]
+
+
+class Worker:
+    """One case, step by step."""
+
+    def __init__(self) -> None:
+        self._session: Session | None = None
+        self._inputs: dict[str, np.ndarray] = {}
+
+    def load(
+        self,
+        *,
+        case: Mapping[str, object],
+        settings: Mapping[str, object],
+        seed: int,
+        threads: int | None = None,
+        input_file: str | None = None,
+    ) -> dict[str, object]:
+        """Resolve the model, load it on the target and make the inputs."""
+        from ipfs_accelerate.bench.case import BenchCase
+        from ipfs_accelerate.bench.workload import make_inputs
+        from ipfs_accelerate.config import Settings
+        from ipfs_accelerate.hardware import detect
+        from ipfs_accelerate.models import resolve
+        from ipfs_accelerate.runtimes import LoadOptions, load
+        from ipfs_accelerate.telemetry import MonotonicClock
+
+        wanted = BenchCase.from_dict(case)
+        artifact: ModelArtifact = resolve(wanted.model, settings=Settings(**settings))  # type: ignore[arg-type]
+        started_ns = MonotonicClock().now_ns()
+        self._session = load(
+            artifact, wanted.target, devices=detect(), options=LoadOptions(threads=threads)
+        )
+        load_wall_ns = MonotonicClock().now_ns() - started_ns
+        info = self._session.info
+        self._inputs = make_inputs(
+            artifact, info.inputs, sizes=wanted.sizes, seed=seed, input_file=input_file
+        )
+        gc.collect()
+        gc.freeze()
+        return {
+            "load_ns": info.load_ns,
+            "load_wall_ns": load_wall_ns,
+            "executed_precision": info.executed_precision.value,
+            "origin": info.origin.value,
+            "weights_bytes": info.weights_bytes,
+            "versions": dict(info.versions),
+            "settings": {k: _plain(v) for k, v in info.settings.items()},
+            "inputs": {k: [str(v.dtype), *v.shape] for k, v in self._inputs.items()},
+        }
+
+    def sample(self, *, count: int, budget_ns: int) -> dict[str, object]:
+        """Run up to ``count`` times, at least once, until ``budget_ns`` have passed."""
+        from ipfs_accelerate.telemetry import MonotonicClock, observe_process
+
+        now_ns, run, inputs = MonotonicClock().now_ns, self._loaded().run, self._inputs
+        samples: list[int] = []
+        cpu_ns = observe_process().cpu_ns
+        gc.disable()
+        end_ns = now_ns() + budget_ns
+        while len(samples) < count:
+            started_ns = now_ns()
+            run(inputs)
+            ended_ns = now_ns()
+            samples.append(ended_ns - started_ns)
+            if ended_ns >= end_ns:
+                break
+        gc.enable()
+        return {"samples_ns": samples, "cpu_ns": observe_process().cpu_ns - cpu_ns}
+
+    def placement(self) -> dict[str, object]:
+        """Ask the runtime what ran where."""
+        found = self._loaded().placement(self._inputs)
+        return {
+            "nodes": {device: dict(ops) for device, ops in found.nodes.items()},
+            "precisions": dict(found.precisions),
+            "node_ns": dict(found.node_ns),
+            "source": found.source,
+        }
+
+    def reference(self, *, path: str) -> dict[str, object]:
+        """Keep this case's outputs for the parity of others."""
+        from ipfs_accelerate.bench.parity import save_outputs
+
+        save_outputs(path, self._loaded().run(self._inputs))
+        return {}
+
+    def parity(self, *, path: str, precision: str) -> dict[str, object]:
+        """Compare this case's outputs with kept ones."""
+        from ipfs_accelerate.bench.parity import compare_outputs, load_outputs
+
+        return compare_outputs(self._loaded().run(self._inputs), load_outputs(path), precision)
+
+    def finish(self) -> dict[str, object]:
+        """Free everything."""
+        self._loaded().close()
+        self._session = None
+        return {}
+
+    def _loaded(self) -> Session:
+        if self._session is None:
+            raise UsageError("nothing is loaded", hint="send `load` first")
+        return self._session
+
+
+COMMANDS = ("load", "sample", "placement", "reference", "parity", "finish")
+
+
+def main(arguments: Sequence[str]) -> None:
+    """Serve requests until their pipe closes."""
+    requests_fd, replies_fd, parent, *plugins = arguments
+    die_with_parent(int(parent))
+    os.set_inheritable(int(requests_fd), False)
+    os.set_inheritable(int(replies_fd), False)
+    worker = Worker()
+    with os.fdopen(int(requests_fd)) as requests, os.fdopen(int(replies_fd), "w") as replies:
+        for line in requests:
+            reply = _answer(worker, json.loads(line), plugins)
+            sys.stdout.flush()
+            sys.stderr.flush()
+            replies.write(json.dumps(reply) + "\n")
+            replies.flush()
+
+
+def _answer(
+    worker: Worker, request: dict[str, object], plugins: Sequence[str]
+) -> dict[str, object]:
+    try:
+        _load_plugins(plugins)
+        command = str(request.pop("command"))
+        if command not in COMMANDS:
+            raise InternalError(f"no command {command!r}")
+        return {"result": getattr(worker, command)(**request)}
+    except AccelerateError as error:
+        return {"error": {**error.to_dict(), "type": type(error).__name__, "trace": _trace()}}
+    except MemoryError:
+        refused = MemoryLimitError("the case's process could not allocate memory")
+        return {"error": {**refused.to_dict(), "type": "MemoryError", "trace": _trace()}}
+    except Exception as error:  # noqa: BLE001 (the process border: the parent stores it)
+        name = type(error).__name__
+        unexpected = InternalError(f"{name}: {error}")
+        return {"error": {**unexpected.to_dict(), "type": name, "trace": _trace()}}
+
+
+def _load_plugins(plugins: Sequence[str]) -> None:
+    from ipfs_accelerate.plugins import load_plugin
+
+    for plugin in plugins:
+        load_plugin(plugin)
+
+
+def _trace() -> str:
+    return traceback.format_exc()[-8192:]
+
+
+def _plain(value: object) -> object:
+    return value if isinstance(value, bool | int | float | str | None) else str(value)
+
+
+if __name__ == "__main__":
+    main(sys.argv[1:])

@@ -1,0 +1,104 @@
+"""The inputs of a case: equal on every target, whatever order its graph lists them in."""
+
+from __future__ import annotations
+
+import dataclasses
+import zlib
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from ipfs_accelerate.errors import InputError
+from ipfs_accelerate.models import Component
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+
+    import numpy as np
+
+    from ipfs_accelerate.models import ModelArtifact, TensorSpec
+
+__all__ = ["make_inputs"]
+
+
+def make_inputs(
+    artifact: ModelArtifact,
+    specs: Sequence[TensorSpec],
+    *,
+    sizes: Mapping[str, int],
+    seed: int,
+    input_file: str | None = None,
+) -> dict[str, np.ndarray]:
+    """Inputs for a loaded session.
+
+    Each input is drawn by a generator of its own, seeded with its name, so that runtimes that list
+    inputs in another order, or leave one out, get the same values.
+
+    Args:
+        artifact: The model.
+        specs: What the session takes.
+        sizes: ``batch`` and those of the case; sizes the model has no use for are left out.
+        seed: Of the generators.
+        input_file: Text to use instead, one item per line, repeated to fill the batch.
+
+    Raises:
+        InputError: A size does not fit the model, or the file cannot be used.
+    """
+    import numpy as np
+
+    from ipfs_accelerate.models.inputs import default_sizes, sample_inputs
+
+    found: dict[str, np.ndarray] = {}
+    for spec in specs:
+        single = dataclasses.replace(
+            artifact, components={"model": Component("model", None, inputs=(spec,))}
+        )
+        used = {k: v for k, v in sizes.items() if k in default_sizes(single, "model")}
+        rng = np.random.default_rng([seed, zlib.crc32(spec.name.encode())])
+        found |= sample_inputs(single, "model", sizes=used, rng=rng)
+    if input_file is not None:
+        found |= _tokenized(artifact, found, input_file)
+    return found
+
+
+def _tokenized(
+    artifact: ModelArtifact, drawn: Mapping[str, np.ndarray], input_file: str
+) -> dict[str, np.ndarray]:
+    import numpy as np
+    from tokenizers import Tokenizer
+
+    if "input_ids" not in drawn:
+        raise InputError(
+            f"{artifact.name} takes no text: its inputs are {', '.join(drawn)}",
+            hint="leave --input out; inputs are then drawn with --seed",
+        )
+    batch, length = drawn["input_ids"].shape
+    lines = _lines(input_file)
+    path = artifact.directory / "tokenizer.json"
+    if not path.is_file():
+        raise InputError(f"{artifact.name} has no tokenizer.json", hint="leave --input out")
+    tokenizer = Tokenizer.from_file(str(path))
+    tokenizer.enable_truncation(length)
+    tokenizer.enable_padding(length=length, **_padding(tokenizer))
+    encoded = tokenizer.encode_batch([lines[i % len(lines)] for i in range(batch)])
+    fields = {"input_ids": "ids", "attention_mask": "attention_mask", "token_type_ids": "type_ids"}
+    return {
+        name: np.array([getattr(e, field) for e in encoded], dtype=drawn[name].dtype)
+        for name, field in fields.items()
+        if name in drawn
+    }
+
+
+def _padding(tokenizer: object) -> dict[str, object]:
+    padding = getattr(tokenizer, "padding", None) or {}
+    return {k: padding[k] for k in ("pad_id", "pad_token", "pad_type_id") if k in padding}
+
+
+def _lines(input_file: str) -> list[str]:
+    try:
+        text = Path(input_file).read_text(encoding="utf-8")
+    except (OSError, UnicodeDecodeError) as error:
+        raise InputError(f"cannot read {input_file!r}: {error}") from error
+    lines = [line.strip() for line in text.splitlines() if line.strip()]
+    if not lines:
+        raise InputError(f"{input_file!r} holds no text")
+    return lines
