@@ -13,7 +13,15 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
     from datetime import datetime
 
-__all__ = ["CaseStatus", "HardwareRecord", "MeasurementRecord", "ModelRecord", "RunRecord"]
+__all__ = [
+    "AvailabilityRecord",
+    "CaseStatus",
+    "CompatibilityRecord",
+    "HardwareRecord",
+    "MeasurementRecord",
+    "ModelRecord",
+    "RunRecord",
+]
 
 
 def _key(*parts: object) -> str:
@@ -167,11 +175,17 @@ class MeasurementRecord:
         peak_memory_bytes: Highest resident memory of the case's process tree.
         cpu_time_ns: Process CPU time over the counted calls.
         energy_j: Energy over the counted calls; ``None`` when not measurable.
-        parity: Difference to the reference: ``max_abs``, ``max_rel``, ``cosine``, ``reference``, ``ok``.
+        parity: Difference to the reference: ``max_abs``, ``max_rel``, ``cosine``,
+            ``reference``, ``ok``.
         placement: Device → count of nodes.
-        flags: Names of doubts: ``interference``, ``throttled``, ``above_roofline``, ``wide_interval``…
+        flags: Names of doubts: ``interference``, ``throttled``, ``above_roofline``,
+            ``wide_interval``…
         environment: Versions, threads, load before and after, clock, NULL reasons.
         error: Facts about a failure.
+        latency_mean_ns: Mean of ``samples_ns``, computed when it is written; of an imported row
+            what its file said.
+        metrics: Further named values of this row (the published ``metrics`` column).
+        imported_key: Primary key of an imported row, which may repeat a case within its run.
     """
 
     run_id: str
@@ -206,6 +220,9 @@ class MeasurementRecord:
     flags: tuple[str, ...] = ()
     environment: Mapping[str, object] = field(default_factory=dict)
     error: Mapping[str, object] | None = None
+    latency_mean_ns: int | None = None
+    metrics: Mapping[str, object] = field(default_factory=dict)
+    imported_key: str | None = None
 
     def __post_init__(self) -> None:
         if self.origin is not Origin.MEASURED and not self.origin_reason:
@@ -214,9 +231,91 @@ class MeasurementRecord:
     @property
     def result_id(self) -> str:
         """Primary key: one result per run, model, target and case."""
+        if self.imported_key is not None:
+            return self.imported_key
         return _key("result", self.run_id, self.model.model_id, self.target, self.test_case)
 
     @property
     def is_simulated(self) -> bool:
         """The published column: true unless the named device produced the numbers."""
         return not self.origin.is_real
+
+
+@dataclass(frozen=True, slots=True)
+class AvailabilityRecord:
+    """A row of ``hardware_availability_log``: what a probe found.
+
+    Attributes:
+        hardware: The device, present or not.
+        is_available: Whether it could be used.
+        reason: What was found; never empty.
+        detected_at: UTC.
+        host: Name of the machine that looked.
+    """
+
+    hardware: HardwareRecord
+    is_available: bool
+    reason: str
+    detected_at: datetime
+    host: str
+
+    def __post_init__(self) -> None:
+        if not self.reason:
+            raise ValueError("an availability row needs a reason")
+
+    @property
+    def log_id(self) -> str:
+        """Primary key: one finding per device, machine and moment."""
+        moment = self.detected_at.isoformat()
+        return _key("availability", self.hardware.hardware_id, self.host, moment)
+
+
+@dataclass(frozen=True, slots=True)
+class CompatibilityRecord:
+    """A row of ``hardware_compatibility``: whether a model works on a target.
+
+    Attributes:
+        run_id: The run it belongs to.
+        model: Its model.
+        hardware: Its device.
+        target: Target as a string.
+        is_compatible: Whether it ran and its result was right.
+        detection_success: Whether the device was found usable.
+        initialization_success: Whether the model loaded there.
+        origin: How the verdict came to be.
+        created_at: UTC.
+        origin_reason: Why it is not measured; required unless ``origin`` is ``measured``.
+        error_message: What went wrong; ``None`` when compatible.
+        error_type: Stable code of the error.
+        suggested_fix: What would change the verdict.
+        workaround_available: Whether another target of the device works; ``None`` when not tried.
+        compatibility_score: 0..1, where something computed one.
+        metadata: Further facts.
+    """
+
+    run_id: str
+    model: ModelRecord
+    hardware: HardwareRecord
+    target: str
+    is_compatible: bool
+    detection_success: bool
+    initialization_success: bool
+    origin: Origin
+    created_at: datetime
+    origin_reason: str | None = None
+    error_message: str | None = None
+    error_type: str | None = None
+    suggested_fix: str | None = None
+    workaround_available: bool | None = None
+    compatibility_score: float | None = None
+    metadata: Mapping[str, object] = field(default_factory=dict)
+
+    def __post_init__(self) -> None:
+        if self.origin is not Origin.MEASURED and not self.origin_reason:
+            raise ValueError(f"a row of origin {self.origin.value!r} needs a reason")
+
+    @property
+    def compatibility_id(self) -> str:
+        """Primary key: one verdict per run, model, device and target."""
+        keys = (self.model.model_id, self.hardware.hardware_id)
+        return _key("compatibility", self.run_id, *keys, self.target)

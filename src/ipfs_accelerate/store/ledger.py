@@ -1,0 +1,292 @@
+"""The ledger file: one writer, many readers, across processes.
+
+The file is open only while a transaction lasts, under a lock file: shared for readers, exclusive
+for the writer. What a ``record_*`` call returned from is on disk, whatever happens next.
+"""
+
+from __future__ import annotations
+
+import threading
+from contextlib import contextmanager
+from typing import TYPE_CHECKING, Self, Unpack
+
+from ipfs_accelerate.errors import InputError, QueryError, StoreError
+from ipfs_accelerate.store import migrate as schema
+from ipfs_accelerate.store.connection import connect, translated
+from ipfs_accelerate.store.lock import LedgerLock
+from ipfs_accelerate.store.query import QueryResult, run_query
+from ipfs_accelerate.store.reading import Criteria, read_performance, read_runs, rows_of
+from ipfs_accelerate.store.rows import (
+    availability_row,
+    compatibility_row,
+    hardware_row,
+    model_row,
+    naive_utc,
+    result_row,
+    run_row,
+)
+from ipfs_accelerate.store.statistics import LedgerStats, read_stats
+from ipfs_accelerate.store.writing import flat_table, insert_results, insert_rows
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Iterator, Sequence
+    from datetime import datetime
+    from pathlib import Path
+    from types import TracebackType
+
+    import numpy as np
+    from duckdb import DuckDBPyConnection
+
+    from ipfs_accelerate.store.records import (
+        AvailabilityRecord,
+        CompatibilityRecord,
+        HardwareRecord,
+        MeasurementRecord,
+        ModelRecord,
+        RunRecord,
+    )
+
+__all__ = ["Ledger"]
+
+
+class Ledger:
+    """What was observed, in one DuckDB file.
+
+    Opening it for writing creates folder and file and applies missing migrations.
+
+    Args:
+        path: The file; ``load_settings().ledger_path`` is where the product keeps it.
+        read_only: Never create or change anything.
+        lock_timeout_s: Longest wait for other processes.
+
+    Raises:
+        StoreLockedError: Another process kept it for longer.
+        SchemaTooNewError: A newer version of the product wrote it.
+        StoreCorruptError: The file is not a ledger.
+        StoreError: It does not exist and ``read_only`` is set, or cannot be opened.
+
+    Example:
+        >>> with Ledger(path) as ledger:  # doctest: +SKIP
+        ...     ledger.record_run(run)
+        ...     ledger.record_measurements(records)
+        ...     newest = ledger.performance(model_name="org/name", limit=1)
+    """
+
+    def __init__(
+        self, path: Path, *, read_only: bool = False, lock_timeout_s: float = 30.0
+    ) -> None:
+        self._path = path.expanduser().absolute()
+        self._read_only = read_only
+        self._lock = LedgerLock(self._path, timeout_s=lock_timeout_s)
+        self._local = threading.local()
+        if read_only:
+            self._require_file()
+            with self._reading() as connection:
+                schema.require_current(connection, self._path)
+        else:
+            self._create_folder()
+            with self._writing() as connection:
+                self._migrated = tuple(m.name for m in schema.migrate(connection, self._path))
+
+    @property
+    def path(self) -> Path:
+        """The file."""
+        return self._path
+
+    @property
+    def migrated(self) -> tuple[str, ...]:
+        """Names of the migrations that opening it applied."""
+        return () if self._read_only else self._migrated
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        """Nothing is open between calls."""
+
+    def record_run(self, run: RunRecord) -> None:
+        """Note that a run began; a run that is already known stays as it is."""
+        with self._transaction() as connection:
+            insert_rows(connection, "test_runs", [run_row(run)], stamp=True)
+
+    def finish_run(self, run_id: str, completed_at: datetime, *, success: bool) -> None:
+        """Note that a run ended.
+
+        Raises:
+            InputError: No such run was recorded.
+        """
+        with self._transaction() as connection:
+            changed = connection.execute(
+                "UPDATE test_runs SET completed_at = ?, success = ? WHERE run_id = ?",
+                [naive_utc(completed_at), success, run_id],
+            ).fetchone()
+            if not changed or changed[0] == 0:
+                raise InputError(f"no run {run_id!r} in the ledger", hint="call record_run first")
+
+    def record_measurements(self, records: Iterable[MeasurementRecord]) -> int:
+        """Store results with their samples, models and devices; returns how many were new.
+
+        A result whose ``result_id`` is already stored is left as it is.
+
+        Raises:
+            InputError: Its run was never recorded, or a value cannot be stored.
+            DiskFullError: Nothing of these records is stored, all earlier ones are.
+        """
+        batch = list(records)
+        flat = flat_table([result_row(record) for record in batch])
+        with self._transaction() as connection:
+            self._record_nouns(connection, batch)
+            return insert_results(connection, flat)
+
+    def record_availability(self, records: Iterable[AvailabilityRecord]) -> int:
+        """Store what probes found; returns how many were new."""
+        batch = list(records)
+        with self._transaction() as connection:
+            self._record_hardware(connection, [r.hardware for r in batch])
+            rows = [availability_row(r) for r in batch]
+            return insert_rows(connection, "hardware_availability_log", rows)
+
+    def record_compatibility(self, records: Iterable[CompatibilityRecord]) -> int:
+        """Store verdicts on models and targets; returns how many were new."""
+        batch = list(records)
+        with self._transaction() as connection:
+            self._record_nouns(connection, batch)
+            rows = [compatibility_row(r) for r in batch]
+            return insert_rows(connection, "hardware_compatibility", rows)
+
+    def performance(
+        self,
+        *,
+        limit: int | None = None,
+        with_samples: bool = False,
+        **criteria: Unpack[Criteria],
+    ) -> list[MeasurementRecord]:
+        """Results that meet all criteria, newest first; measured and ``ok`` unless told otherwise.
+
+        Args:
+            limit: At most so many.
+            with_samples: Fill ``samples_ns`` and ``warmup_ns``, which are empty otherwise.
+            criteria: See `Criteria`.
+        """
+        _require_known(criteria)
+        with self._reading() as connection:
+            return read_performance(connection, criteria, limit=limit, with_samples=with_samples)
+
+    def samples(self, result_id: str) -> np.ndarray:
+        """Raw latencies of one result in ns, int64, in order; empty for a failed case.
+
+        Raises:
+            InputError: There is no such result.
+        """
+        import numpy as np
+
+        with self._reading() as connection:
+            rows = rows_of(
+                connection,
+                """SELECT p.samples_ns FROM results r
+                LEFT JOIN performance_samples p USING (result_id)
+                WHERE r.result_id = try_cast(? AS UUID)""",
+                [result_id],
+            )
+        if not rows:
+            raise InputError(f"no result {result_id!r} in the ledger")
+        return np.asarray(rows[0]["samples_ns"] or (), dtype=np.int64)
+
+    def runs(self, limit: int | None = None) -> list[RunRecord]:
+        """Runs, newest first."""
+        with self._reading() as connection:
+            return read_runs(connection, limit)
+
+    def stats(self) -> LedgerStats:
+        """Size, schema and counts."""
+        with self._reading() as connection:
+            return read_stats(connection, self._path)
+
+    def query(self, sql: str, parameters: Sequence[object] = ()) -> QueryResult:
+        """Run one SELECT; ``?`` stands for parameters.
+
+        Raises:
+            QueryError: It is not one valid SELECT, or reaches outside the ledger.
+            MixedOriginsError: It reads rows of several origins and names none.
+        """
+        with self._reading() as connection:
+            return run_query(connection, sql, parameters)
+
+    @contextmanager
+    def snapshot(self) -> Iterator[None]:
+        """Let all reads of this thread inside see one state; writers wait meanwhile."""
+        with self._reading():
+            yield
+
+    def _create_folder(self) -> None:
+        try:
+            self._path.parent.mkdir(parents=True, exist_ok=True)
+        except OSError as error:
+            raise StoreError(f"cannot create the folder of {self._path}: {error}") from error
+
+    def _require_file(self) -> None:
+        if not self._path.is_file():
+            raise StoreError(
+                f"there is no ledger at {self._path}",
+                hint="`accel bench run` fills one, `accel db migrate` creates an empty one",
+            )
+
+    @contextmanager
+    def _transaction(self) -> Iterator[DuckDBPyConnection]:
+        if self._read_only:
+            raise QueryError(f"{self._path} was opened for reading only")
+        with self._writing() as connection:
+            connection.begin()
+            yield connection
+            connection.commit()
+
+    @contextmanager
+    def _writing(self) -> Iterator[DuckDBPyConnection]:
+        with self._lock.exclusive() as deadline, translated(self._path):
+            connection = connect(self._path, read_only=False, deadline=deadline)
+            try:
+                yield connection
+            finally:
+                connection.close()
+
+    @contextmanager
+    def _reading(self) -> Iterator[DuckDBPyConnection]:
+        held: DuckDBPyConnection | None = getattr(self._local, "connection", None)
+        if held is not None:
+            with translated(self._path):
+                yield held
+            return
+        with self._lock.shared() as deadline, translated(self._path):
+            connection = connect(self._path, read_only=True, deadline=deadline)
+            self._local.connection = connection
+            try:
+                yield connection
+            finally:
+                self._local.connection = None
+                connection.close()
+
+    def _record_nouns(
+        self,
+        connection: DuckDBPyConnection,
+        records: Sequence[MeasurementRecord | CompatibilityRecord],
+    ) -> None:
+        models: dict[str, ModelRecord] = {r.model.model_id: r.model for r in records}
+        insert_rows(connection, "models", [model_row(m) for m in models.values()], stamp=True)
+        self._record_hardware(connection, [r.hardware for r in records])
+
+    @staticmethod
+    def _record_hardware(connection: DuckDBPyConnection, devices: Sequence[HardwareRecord]) -> None:
+        known = {d.hardware_id: d for d in devices}
+        rows = [hardware_row(d) for d in known.values()]
+        insert_rows(connection, "hardware_platforms", rows, stamp=True)
+
+
+def _require_known(criteria: Criteria) -> None:
+    unknown = set(criteria) - set(Criteria.__annotations__)
+    if unknown:
+        raise TypeError(f"unknown criteria: {', '.join(sorted(unknown))}")
