@@ -2,8 +2,9 @@
 
 `python benchmarks/against_optimum_benchmark.py` measures the same model on the same backend
 (PyTorch eager, fp32, CPU, batch 1 × 128) with both tools. First `accel bench run` to its precision
-goal; then optimum-benchmark with growing durations until the interval of the median of its own raw latencies,
-computed by the same estimator, is as narrow. Wall-clock time of the whole commands is compared.
+goal; then optimum-benchmark with growing durations until the interval of the median of its own raw
+latencies, computed by the same estimator, is as narrow. Wall-clock time of the whole commands is
+compared.
 
 optimum-benchmark needs transformers 4, so it gets an environment of its own, `.venv-peers`.
 """
