@@ -55,11 +55,11 @@ class Worker:
         from ipfs_accelerate.telemetry import MonotonicClock
 
         wanted = BenchCase.from_dict(case)
-        artifact: ModelArtifact = resolve(wanted.model, settings=Settings(**settings))  # type: ignore[arg-type]
+        chosen = Settings(**settings)  # type: ignore[arg-type]  # validated by pydantic
+        artifact: ModelArtifact = resolve(wanted.model, settings=chosen)
         started_ns = MonotonicClock().now_ns()
-        self._session = load(
-            artifact, wanted.target, devices=detect(), options=LoadOptions(threads=threads)
-        )
+        options = LoadOptions(threads=threads, settings=chosen)
+        self._session = load(artifact, wanted.target, devices=detect(), options=options)
         load_wall_ns = MonotonicClock().now_ns() - started_ns
         info = self._session.info
         self._inputs = make_inputs(
@@ -78,12 +78,14 @@ class Worker:
             "inputs": {k: [str(v.dtype), *v.shape] for k, v in self._inputs.items()},
         }
 
-    def sample(self, *, count: int, budget_ns: int) -> dict[str, object]:
-        """Run up to ``count`` times, at least once, until ``budget_ns`` have passed."""
+    def sample(self, *, count: int, budget_ns: int, skip: int = 0) -> dict[str, object]:
+        """Run ``skip`` times, then up to ``count`` times until ``budget_ns`` have passed."""
         from ipfs_accelerate.telemetry import MonotonicClock, observe_process
 
         now_ns, run, inputs = MonotonicClock().now_ns, self._loaded().run, self._inputs
         samples: list[int] = []
+        for _ in range(skip):
+            run(inputs)
         cpu_ns = observe_process().cpu_ns
         gc.disable()
         end_ns = now_ns() + budget_ns

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from fnmatch import fnmatchcase
 from itertools import product
 from typing import TYPE_CHECKING
 
-from ipfs_accelerate.bench.case import BenchCase
+from ipfs_accelerate.bench.case import SHAPE_LETTERS, BenchCase
 from ipfs_accelerate.errors import (
     DeviceUnavailableError,
     InputError,
@@ -16,6 +16,7 @@ from ipfs_accelerate.errors import (
     UnknownTargetError,
 )
 from ipfs_accelerate.models import Modality
+from ipfs_accelerate.models.inputs import default_sizes
 from ipfs_accelerate.runtimes import Target
 
 if TYPE_CHECKING:
@@ -105,6 +106,7 @@ def select_targets(
     verdicts: Sequence[tuple[Target, Support]],
     devices: Sequence[Device],
     *,
+    tuning: Mapping[str, frozenset[str]] | None = None,
     simulate: bool = False,
 ) -> Selection:
     """Resolve ``all``, globs (``onnxruntime/*``) and names.
@@ -113,6 +115,7 @@ def select_targets(
         patterns: At least one.
         verdicts: Every target known on this machine, usable or not (`runtimes.targets`).
         devices: Devices of this machine, for the class of the refusal.
+        tuning: Runtime → options that its listed targets may carry (`Runtime.option_names`).
         simulate: Turn absent targets that were named in full into simulated ones.
 
     Raises:
@@ -136,7 +139,7 @@ def select_targets(
                 else:
                     unavailable[str(target)] = _unavailable(target, verdict)
             continue
-        target, verdict = _named(pattern, known)
+        target, verdict = _named(pattern, known, tuning or {})
         if verdict.usable:
             usable[target] = None
             explicit.add(target)
@@ -184,12 +187,20 @@ _SIZES_OF = {
 
 
 def _shapes(artifact: ModelArtifact, sizes: Sizes) -> list[dict[str, int]]:
-    names = _SIZES_OF.get(artifact.modality, ())
+    names = _size_names(artifact)
     if artifact.task == "text-generation":
         names = (*names, "new_tokens")
     wanted = [(name, getattr(sizes, name)) for name in names if getattr(sizes, name)]
     keys = [name for name, _ in wanted]
     return [dict(zip(keys, values, strict=True)) for values in product(*(v for _, v in wanted))]
+
+
+def _size_names(artifact: ModelArtifact) -> tuple[str, ...]:
+    """Sizes the graphs have, where there are graphs; otherwise those of the modality."""
+    if not artifact.components:
+        return _SIZES_OF.get(artifact.modality, ())
+    used = {name for c in artifact.components for name in default_sizes(artifact, c)}
+    return tuple(name for name in SHAPE_LETTERS if name in used)
 
 
 def _matching(pattern: str, known: Mapping[Target, Support]) -> list[Target]:
@@ -201,16 +212,21 @@ def _matching(pattern: str, known: Mapping[Target, Support]) -> list[Target]:
     return found
 
 
-def _named(text: str, known: Mapping[Target, Support]) -> tuple[Target, Support]:
+def _named(
+    text: str, known: Mapping[Target, Support], tuning: Mapping[str, frozenset[str]]
+) -> tuple[Target, Support]:
     names = [str(t) for t in known]
     try:
         target = Target.parse(text)
     except UnknownTargetError as error:
         nearest = UnknownTargetError(text, names)
         raise (nearest if nearest.details["nearest"] else error) from error
-    if target not in known:
+    names_of_tuning = tuning.get(target.runtime, frozenset())
+    kept = tuple(o for o in target.options if o.partition("=")[0] not in names_of_tuning)
+    verdict = known.get(target) or known.get(replace(target, options=kept))
+    if verdict is None:
         raise UnknownTargetError(text, names)
-    return target, known[target]
+    return target, verdict
 
 
 def _unavailable(target: Target, verdict: Support) -> Unavailable:
