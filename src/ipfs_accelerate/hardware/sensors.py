@@ -86,9 +86,7 @@ def temperature_sensors(system: System | None = None) -> tuple[TemperatureSensor
     found += [_gpu_temperature(gpu) for gpu in _gpus(system)]
     if found:
         return tuple(found)
-    support = Support.no(
-        "no hwmon or thermal zone" + _of_virtual_machine(system), "sudo modprobe coretemp"
-    )
+    support = _absent(system, "no hwmon or thermal zone", "sudo modprobe coretemp")
     return (TemperatureSensor("temperature", "cpu", support),)
 
 
@@ -140,17 +138,17 @@ def _rapl(system: System, path: str) -> EnergySensor | None:
 
 
 def _no_rapl(system: System) -> EnergySensor:
+    support = _absent(system, f"no RAPL domain in {_RAPL}", "sudo modprobe intel_rapl_msr")
+    return EnergySensor("RAPL", "cpu", support)
+
+
+def _absent(system: System, reason: str, hint: str) -> Support:
+    """Nothing helps in a virtual machine or on a system whose sensors are not read."""
     if not system.is_linux:
-        reason, hint = f"energy counters are not read on {system.os_name}", None
-    else:
-        reason = f"no RAPL domain in {_RAPL}" + _of_virtual_machine(system)
-        hint = "sudo modprobe intel_rapl_msr (not in a virtual machine)"
-    return EnergySensor("RAPL", "cpu", Support.no(reason, hint))
-
-
-def _of_virtual_machine(system: System) -> str:
-    flags = (system.read("/proc/cpuinfo") or "").split()
-    return " (this is a virtual machine)" if "hypervisor" in flags else ""
+        return Support.no(f"sensors are not read on {system.os_name or 'this system'}")
+    if "hypervisor" in (system.read("/proc/cpuinfo") or "").split():
+        return Support.no(f"{reason}: a virtual machine does not pass it on")
+    return Support.no(reason, hint)
 
 
 def _gpus(system: System) -> list[NvmlGpu]:

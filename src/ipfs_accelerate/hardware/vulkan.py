@@ -77,12 +77,11 @@ def _adapter(system: System, manifest: str) -> Device | None:
 
 
 def _library_support(system: System, manifest: str, library: str) -> Support:
-    path = PurePosixPath(library)
-    if len(path.parts) == 1:
+    if "/" not in library:
         found = system.find_library(library)
     else:
-        absolute = str(PurePosixPath(manifest).parent / path)
+        absolute = str(PurePosixPath(manifest).parent / library)
         found = absolute if system.exists(absolute) else None
     if found is None:
         return Support.no(f"{manifest} names {library}, which is missing", "reinstall the driver")
-    return Support.yes("computes on the CPU: for functional tests, never a GPU")
+    return Support.yes("computes on the CPU: for tests, never a GPU")

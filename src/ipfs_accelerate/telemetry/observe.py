@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import time
 from dataclasses import asdict, dataclass
 
 __all__ = ["MachineLoad", "ProcessUsage", "observe_machine", "observe_process"]
@@ -14,7 +15,8 @@ class MachineLoad:
 
     Attributes:
         load_1min: Runnable tasks averaged over one minute; ``None`` where not reported.
-        cpu_busy_ns: CPU time spent by all processes since boot, all cores added up.
+        cpu_busy_ns: CPU time spent by all processes since boot, all cores added up; time taken by
+            the hypervisor is not in it.
         cpu_stolen_ns: CPU time taken by the hypervisor since boot; ``None`` where not reported.
         available_bytes: Memory that can be given out without swapping.
         frequency_hz: Current mean clock of the cores; ``None`` where not reported.
@@ -36,7 +38,8 @@ class ProcessUsage:
     """One process at one moment.
 
     Attributes:
-        cpu_ns: User and system time of all its threads.
+        cpu_ns: User and system time of all its threads; exact for this process, in steps of the
+            scheduler's tick (usually 10 ms) for another one.
         rss_bytes: Resident memory now.
         peak_rss_bytes: Highest resident memory so far; ``None`` where not reported.
         involuntary_switches: Times the kernel took the CPU away; ``None`` where not reported.
@@ -59,16 +62,25 @@ def observe_machine() -> MachineLoad:
     times = psutil.cpu_times()
     idle = times.idle + getattr(times, "iowait", 0.0)
     guest = getattr(times, "guest", 0.0) + getattr(times, "guest_nice", 0.0)
-    busy = sum(times) - idle - guest
-    frequency = psutil.cpu_freq()
     stolen = getattr(times, "steal", None)
+    busy = sum(times) - idle - guest - (stolen or 0.0)
     return MachineLoad(
         load_1min=os.getloadavg()[0] if hasattr(os, "getloadavg") else None,
         cpu_busy_ns=round(busy * 1e9),
         cpu_stolen_ns=None if stolen is None else round(stolen * 1e9),
         available_bytes=int(psutil.virtual_memory().available),
-        frequency_hz=round(frequency.current * 1e6) if frequency else None,
+        frequency_hz=_frequency_hz(),
     )
+
+
+def _frequency_hz() -> int | None:
+    import psutil
+
+    try:
+        frequency = psutil.cpu_freq()
+    except (OSError, RuntimeError, NotImplementedError):  # psutil on some Arm machines and Macs
+        return None
+    return round(frequency.current * 1e6) if frequency and frequency.current > 0 else None
 
 
 def observe_process(pid: int | None = None) -> ProcessUsage:
@@ -91,11 +103,15 @@ def observe_process(pid: int | None = None) -> ProcessUsage:
         except (psutil.AccessDenied, NotImplementedError):
             switches = None
     return ProcessUsage(
-        cpu_ns=round((times.user + times.system) * 1e9),
+        cpu_ns=_own_cpu_ns() if pid is None else round((times.user + times.system) * 1e9),
         rss_bytes=int(memory.rss),
         peak_rss_bytes=_peak_rss_bytes(process.pid),
         involuntary_switches=switches,
     )
+
+
+def _own_cpu_ns() -> int:
+    return time.process_time_ns()
 
 
 def _peak_rss_bytes(pid: int) -> int | None:
