@@ -1,0 +1,158 @@
+"""What the pool decides, as a pure state machine: events in, instructions out, no I/O, no clock.
+
+Eviction is least-recently-used among entries nobody leases. Entries of one group (the components
+of one model on one target) may be loaded together even in low-memory mode.
+"""
+
+from __future__ import annotations
+
+from collections import OrderedDict
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from collections.abc import Hashable, Iterable
+
+__all__ = ["Decision", "Entry", "Grant", "Load", "PoolCore", "Refuse", "Wait"]
+
+
+@dataclass(frozen=True, slots=True)
+class Grant:
+    """The entry is loaded; a lease was counted."""
+
+
+@dataclass(frozen=True, slots=True)
+class Load:
+    """Close these entries, then load; the memory is reserved and one lease is counted."""
+
+    evict: tuple[Hashable, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Wait:
+    """Ask again after the next change; ``reason`` says what is in the way."""
+
+    reason: str
+
+
+@dataclass(frozen=True, slots=True)
+class Refuse:
+    """Waiting cannot help."""
+
+    reason: str
+
+
+Decision = Grant | Load | Wait | Refuse
+
+
+@dataclass(slots=True)
+class Entry:
+    """One loaded or loading session."""
+
+    group: Hashable
+    memory_bytes: int
+    leases: int = 1
+    is_ready: bool = False
+
+
+class PoolCore:
+    """Entries, leases and the memory they take.
+
+    Args:
+        budget_bytes: Memory all entries together may take; ``None`` for no limit.
+        low_memory: Keep at most one group, and nothing that is not leased.
+    """
+
+    def __init__(self, budget_bytes: int | None, *, low_memory: bool = False) -> None:
+        self.budget_bytes = budget_bytes
+        self.low_memory = low_memory
+        self.entries: OrderedDict[Hashable, Entry] = OrderedDict()
+
+    @property
+    def used_bytes(self) -> int:
+        """Memory of all entries, loading ones by their reservation."""
+        return sum(entry.memory_bytes for entry in self.entries.values())
+
+    def request(self, key: Hashable, *, group: Hashable, need_bytes: int) -> Decision:
+        """Somebody wants a lease on ``key``, which would take about ``need_bytes`` to load."""
+        entry = self.entries.get(key)
+        if entry is not None:
+            return self._join(key, entry)
+        if self.budget_bytes is not None and need_bytes > self.budget_bytes:
+            return Refuse(f"it needs {need_bytes} bytes, the pool may take {self.budget_bytes}")
+        victims = self._victims(need_bytes, group)
+        if isinstance(victims, Wait):
+            return victims
+        for victim in victims:
+            del self.entries[victim]
+        self.entries[key] = Entry(group, need_bytes)
+        return Load(tuple(victims))
+
+    def loaded(self, key: Hashable, memory_bytes: int) -> tuple[Hashable, ...]:
+        """A load ended well and takes ``memory_bytes``; returns entries to close."""
+        entry = self.entries[key]
+        entry.is_ready, entry.memory_bytes = True, memory_bytes
+        self.entries.move_to_end(key)
+        return self._remove(self._idle_beyond_budget())
+
+    def failed(self, key: Hashable) -> None:
+        """A load raised; the reservation and its lease are gone."""
+        del self.entries[key]
+
+    def release(self, key: Hashable) -> tuple[Hashable, ...]:
+        """A lease ended; returns entries to close."""
+        entry = self.entries[key]
+        entry.leases -= 1
+        if self.low_memory and entry.leases == 0:
+            return self._remove([key])
+        return self._remove(self._idle_beyond_budget())
+
+    def drain(self) -> tuple[Hashable, ...]:
+        """Give up everything nobody leases; returns entries to close."""
+        return self._remove([key for key, e in self.entries.items() if e.leases == 0])
+
+    def _join(self, key: Hashable, entry: Entry) -> Decision:
+        if not entry.is_ready:
+            return Wait("another thread is loading it")
+        entry.leases += 1
+        self.entries.move_to_end(key)
+        return Grant()
+
+    def _victims(self, need_bytes: int, group: Hashable) -> list[Hashable] | Wait:
+        victims: list[Hashable] = []
+        if self.low_memory:
+            others = {k: e for k, e in self.entries.items() if e.group != group}
+            busy = [k for k, e in others.items() if e.leases]
+            if busy:
+                return Wait("low-memory mode keeps one model, and another is in use")
+            victims.extend(others)
+        if self.budget_bytes is None:
+            return victims
+        free = self.budget_bytes - self.used_bytes
+        free += sum(self.entries[k].memory_bytes for k in victims)
+        for key, entry in self.entries.items():
+            if free >= need_bytes:
+                break
+            if entry.leases == 0 and key not in victims:
+                victims.append(key)
+                free += entry.memory_bytes
+        return victims if free >= need_bytes else Wait("models in use take the pool's memory")
+
+    def _idle_beyond_budget(self) -> list[Hashable]:
+        if self.budget_bytes is None:
+            return []
+        excess = self.used_bytes - self.budget_bytes
+        found: list[Hashable] = []
+        for key, entry in self.entries.items():
+            if excess <= 0:
+                break
+            if entry.leases == 0:
+                found.append(key)
+                excess -= entry.memory_bytes
+        return found
+
+    def _remove(self, keys: Iterable[Hashable]) -> tuple[Hashable, ...]:
+        gone = tuple(keys)
+        for key in gone:
+            del self.entries[key]
+        return gone

@@ -1,0 +1,104 @@
+"""A resolved model with everything about it that is found once and used by every call."""
+
+from __future__ import annotations
+
+import threading
+from contextlib import ExitStack, contextmanager
+from functools import partial
+from typing import TYPE_CHECKING
+
+from ipfs_accelerate import runtimes
+from ipfs_accelerate.inference.pool import SessionKey
+from ipfs_accelerate.inference.tasks import pipeline_for
+from ipfs_accelerate.inference.tasks.registry import task_of
+from ipfs_accelerate.runtimes import LoadOptions
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator, Mapping, Sequence
+
+    from ipfs_accelerate.config import Settings
+    from ipfs_accelerate.errors import AccelerateError
+    from ipfs_accelerate.hardware import Device
+    from ipfs_accelerate.inference.choice import Choice, Evidence
+    from ipfs_accelerate.inference.pool import Lease, ResourcePool
+    from ipfs_accelerate.inference.tasks.protocol import Pipeline
+    from ipfs_accelerate.models import ModelArtifact
+    from ipfs_accelerate.runtimes import Session, Target
+
+__all__ = ["OpenedModel"]
+
+
+class OpenedModel:
+    """An artifact, its tasks, its evidence, and the way to its sessions. Safe for threads.
+
+    Attributes:
+        artifact: The verified model.
+        evidence: This machine's measurements of it.
+        choices: By target asked for and shape of the call, filled as calls come.
+        broken: Targets that refused this model for good.
+    """
+
+    def __init__(
+        self,
+        artifact: ModelArtifact,
+        *,
+        evidence: Sequence[Evidence],
+        pool: ResourcePool,
+        devices: Sequence[Device],
+        settings: Settings,
+    ) -> None:
+        self.artifact = artifact
+        self.evidence = tuple(evidence)
+        self.choices: dict[object, Choice] = {}
+        self.broken: dict[Target, AccelerateError] = {}
+        self._pool = pool
+        self._devices = devices
+        self._settings = settings
+        self._pipelines: dict[str, Pipeline] = {}
+        self._loads: dict[tuple[Target, str], tuple[SessionKey, Callable[[], Session]]] = {}
+        self._lock = threading.Lock()
+
+    def pipeline(self, task: str | None) -> Pipeline:
+        """The task on this model, built once."""
+        name = task_of(self.artifact, task)
+        with self._lock:
+            if name not in self._pipelines:
+                self._pipelines[name] = pipeline_for(self.artifact, name)
+            return self._pipelines[name]
+
+    def lease(self, target: Target, component: str, timeout_s: float | None = None) -> Lease:
+        """A lease on a component, loaded if need be; see `ResourcePool.acquire`."""
+        found = self._loads.get((target, component))
+        if found is None:
+            found = self._loads[target, component] = self._load_plan(target, component)
+        key, load = found
+        return self._pool.acquire(
+            key, load, need_bytes=self.artifact.weights_bytes, timeout_s=timeout_s
+        )
+
+    def lease_all(self, target: Target, components: Sequence[str]) -> dict[str, Lease]:
+        """Leases on all components a task needs, or on none."""
+        with ExitStack() as stack:
+            leases: dict[str, Lease] = {}
+            for component in components:
+                leases[component] = self.lease(target, component)
+                stack.callback(leases[component].close)
+            stack.pop_all()
+        return leases
+
+    @contextmanager
+    def sessions(
+        self, target: Target, components: Sequence[str]
+    ) -> Iterator[Mapping[str, Session]]:
+        """All components a task needs, leased for the length of the block."""
+        with ExitStack() as stack:
+            yield {c: stack.enter_context(self.lease(target, c)) for c in components}
+
+    def _load_plan(
+        self, target: Target, component: str
+    ) -> tuple[SessionKey, Callable[[], Session]]:
+        settings = self._settings
+        options = LoadOptions(component=component, threads=settings.threads, settings=settings)
+        key = SessionKey(self.artifact.identity, str(target), component, settings.threads)
+        load = partial(runtimes.load, self.artifact, target, devices=self._devices, options=options)
+        return key, load
