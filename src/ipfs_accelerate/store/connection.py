@@ -28,7 +28,7 @@ if TYPE_CHECKING:
 __all__ = ["connect", "translated"]
 
 # Nothing a query says may reach other files, the network or new extensions.
-_CONFIG = {
+_CONFIG: dict[str, str | bool | int | float | list[str]] = {
     "enable_external_access": False,
     "autoinstall_known_extensions": False,
     "autoload_known_extensions": False,
@@ -56,7 +56,7 @@ def connect(path: Path, *, read_only: bool, deadline: Deadline) -> DuckDBPyConne
     """
     import duckdb
 
-    config = dict(_CONFIG, lock_configuration=True) if read_only else dict(_CONFIG)
+    config = _CONFIG | {"lock_configuration": True} if read_only else _CONFIG
     while True:
         try:
             return duckdb.connect(str(path), read_only=read_only, config=config)

@@ -7,7 +7,7 @@ for the writer. What a ``record_*`` call returned from is on disk, whatever happ
 from __future__ import annotations
 
 import threading
-from contextlib import contextmanager
+from contextlib import closing, contextmanager
 from typing import TYPE_CHECKING, Self, Unpack
 
 from ipfs_accelerate.errors import InputError, QueryError, StoreError
@@ -85,8 +85,7 @@ class Ledger:
                 schema.require_current(connection, self._path)
         else:
             self._create_folder()
-            with self._writing() as connection:
-                self._migrated = tuple(m.name for m in schema.migrate(connection, self._path))
+            self._migrated = self._create_or_migrate()
 
     @property
     def path(self) -> Path:
@@ -223,6 +222,19 @@ class Ledger:
         with self._reading():
             yield
 
+    def _create_or_migrate(self) -> tuple[str, ...]:
+        with self._lock.exclusive() as deadline, translated(self._path):
+            exists = self._path.exists()
+            # A new file gets its name only when it is whole, should we be killed meanwhile.
+            path = self._path if exists else self._path.with_name(self._path.name + ".new")
+            if not exists:
+                path.unlink(missing_ok=True)
+            with closing(connect(path, read_only=False, deadline=deadline)) as connection:
+                steps = schema.migrate(connection, self._path)
+            if not exists:
+                path.replace(self._path)
+        return tuple(step.name for step in steps)
+
     def _create_folder(self) -> None:
         try:
             self._path.parent.mkdir(parents=True, exist_ok=True)
@@ -248,11 +260,9 @@ class Ledger:
     @contextmanager
     def _writing(self) -> Iterator[DuckDBPyConnection]:
         with self._lock.exclusive() as deadline, translated(self._path):
-            connection = connect(self._path, read_only=False, deadline=deadline)
-            try:
+            opened = connect(self._path, read_only=False, deadline=deadline)
+            with closing(opened) as connection:
                 yield connection
-            finally:
-                connection.close()
 
     @contextmanager
     def _reading(self) -> Iterator[DuckDBPyConnection]:

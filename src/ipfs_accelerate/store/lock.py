@@ -7,13 +7,14 @@ The kernel drops both when a process dies.
 
 from __future__ import annotations
 
+import errno
 import fcntl
 import os
 from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from ipfs_accelerate.errors import StoreError, StoreLockedError
+from ipfs_accelerate.errors import DiskFullError, StoreError, StoreLockedError
 from ipfs_accelerate.telemetry import Clock, MonotonicClock
 
 if TYPE_CHECKING:
@@ -22,6 +23,7 @@ if TYPE_CHECKING:
 __all__ = ["Deadline", "LedgerLock"]
 
 _POLL_NS = 2_000_000
+_NO_SPACE = {errno.ENOSPC, errno.EDQUOT, errno.EFBIG}
 _LOCK_TABLE = Path("/proc/locks")
 
 
@@ -91,7 +93,8 @@ class LedgerLock:
         except PermissionError:
             pass  # a reader of somebody else's ledger can lock without writing
         except OSError as error:
-            raise StoreError(f"cannot create {path}: {error}") from error
+            kind = DiskFullError if error.errno in _NO_SPACE else StoreError
+            raise kind(f"cannot create {path}: {error}") from error
         try:
             return os.open(path, os.O_RDONLY | os.O_CLOEXEC)
         except OSError as error:

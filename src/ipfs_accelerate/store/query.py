@@ -58,13 +58,14 @@ def run_query(
     mixed = _mixed_origins(connection, sql)
     result = connection.execute(sql, list(parameters))
     columns = tuple(str(column[0]) for column in result.description or ())
+    rows = [tuple(map(_plain, row)) for row in result.fetchall()]
     if mixed and not _names_origin(connection, sql, columns):
         raise MixedOriginsError(
             f"the query mixes rows of origin {', '.join(mixed)}",
             hint="add WHERE origin = 'measured', or select or group by origin",
             details={"origins": mixed},
         )
-    return QueryResult(columns, [tuple(map(_plain, row)) for row in result.fetchall()])
+    return QueryResult(columns, rows)
 
 
 def _require_select(connection: DuckDBPyConnection, sql: str) -> None:

@@ -130,11 +130,17 @@ def table(rows: Sequence[Mapping[str, object]], types: Mapping[str, str]) -> pa.
     """
     import pyarrow as pa
 
-    schema = pa.schema([(name, arrow_type(kind)) for name, kind in types.items()])
-    try:
-        return pa.Table.from_pylist([dict(row) for row in rows], schema=schema)
-    except (pa.ArrowInvalid, pa.ArrowTypeError, OverflowError) as error:
-        raise InputError(f"a value does not fit its column: {error}") from error
+    columns = {}
+    for name, kind in types.items():
+        values = [row[name] for row in rows]
+        try:
+            columns[name] = pa.array(values, arrow_type(kind))
+        except (pa.ArrowInvalid, pa.ArrowTypeError, OverflowError) as error:
+            raise InputError(
+                f"a value of {name!r} does not fit a column of {kind}: {error}",
+                details={"column": name, "values": [repr(v)[:100] for v in values[:5]]},
+            ) from error
+    return pa.table(columns)
 
 
 def arrow_type(kind: str) -> pa.DataType:
@@ -234,8 +240,10 @@ _COMPATIBILITY = (
 
 
 def _columns(record: object, key: str, names: Iterable[str]) -> dict[str, object]:
-    row = {key: getattr(record, key)} | {name: getattr(record, name) for name in names}
+    row: dict[str, object] = {key: getattr(record, key)}
+    row |= {name: getattr(record, name) for name in names}
     for name, value in row.items():
         if isinstance(value, datetime):
             row[name] = naive_utc(value)
-    return row | {"metadata": json_text(row["metadata"])}
+    row["metadata"] = json_text(getattr(record, "metadata"))  # noqa: B009 (a record of any kind)
+    return row

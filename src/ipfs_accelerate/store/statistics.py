@@ -44,7 +44,7 @@ class LedgerStats:
         """The fields as JSON-serialisable values."""
         moments = (self.first_result_at, self.last_result_at)
         first, last = (m.isoformat() + "Z" if m else None for m in moments)
-        return asdict(self) | {"first_result_at": first, "last_result_at": last}
+        return {**asdict(self), "first_result_at": first, "last_result_at": last}
 
 
 def read_stats(connection: DuckDBPyConnection, path: Path) -> LedgerStats:

@@ -43,7 +43,16 @@ def ledger(tmp_path: Path, template: Path) -> Ledger:
 
 
 @pytest.fixture
-def measurement() -> Callable[..., MeasurementRecord]:
+def measurement(
+    measurement_factory: Callable[..., MeasurementRecord],
+) -> Callable[..., MeasurementRecord]:
+    return measurement_factory
+
+
+@pytest.fixture(scope="session")
+def measurement_factory() -> Callable[..., MeasurementRecord]:
+    """Makes a whole measurement, told apart by its number, with changes by field name."""
+
     def make(number: int = 0, **changes: object) -> MeasurementRecord:
         values: dict[str, object] = {
             "run_id": "run-1",
