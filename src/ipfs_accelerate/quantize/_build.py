@@ -5,16 +5,14 @@ from __future__ import annotations
 import hashlib
 import json
 import os
-import shutil
 import subprocess
 import sys
 import tempfile
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
-from filelock import FileLock
 
 from ipfs_accelerate.errors import (
     ChildFailedError,
@@ -22,7 +20,8 @@ from ipfs_accelerate.errors import (
     MemoryLimitError,
     ParityError,
 )
-from ipfs_accelerate.models import Component, ManifestFile, ModelArtifact, Provenance
+from ipfs_accelerate.models import ModelArtifact, Provenance
+from ipfs_accelerate.models.conversion.cache import ConversionCache
 from ipfs_accelerate.models.manifest import sha256_of
 from ipfs_accelerate.quantize.calibration import Calibration, Feeds, calibrate
 
@@ -34,9 +33,8 @@ if TYPE_CHECKING:
 
 __all__ = ["quantized"]
 
-_SIDE_FILES = (".json", ".txt", ".model", ".jinja")
-_RESULT = "result.json"
 _KILLED = -9
+_LONGEST_S = 3600.0
 
 
 def quantized(
@@ -45,42 +43,75 @@ def quantized(
     settings: Settings,
     calibration: Calibration | None = None,
 ) -> ModelArtifact:
-    """The quantized artifact, from the cache when it was made before."""
-    graphs = {n: c for n, c in artifact.components.items() if c.path is not None}
+    """The quantized artifact, from the cache when it was made before.
+
+    As after a conversion, ``directory``, ``files`` and ``identity`` stay those of the source.
+    """
+    graphs = {n: c.path for n, c in artifact.components.items() if c.path is not None}
     if not graphs:
         raise ConversionError(
             f"{artifact.name} has no graph to quantize", hint="convert it to ONNX first"
         )
-    feeds = {n: calibrate(artifact, c, calibration) for n, c in graphs.items()}
-    folder = settings.conversions_dir / "quantized" / _key(artifact, recipe, feeds)
-    folder.parent.mkdir(parents=True, exist_ok=True)
-    with FileLock(folder.with_suffix(".lock")):
-        if not (folder / _RESULT).is_file():
-            _make(artifact, recipe, feeds, folder)
-    return _described(artifact, recipe, folder)
+    feeds = {n: calibrate(artifact, artifact.components[n], calibration) for n in graphs}
+    cache = ConversionCache(
+        settings.conversions_dir,
+        settings.conversion_cache_bytes,
+        max(settings.lock_timeout_s, _LONGEST_S),
+    )
+    job = _Job(artifact.name, recipe, graphs, feeds)
+    key = f"{artifact.identity[:32]}-{recipe.name}-{_digest(artifact, job)}"
+    folder, record = cache.get_or_build(key, lambda target: _make(job, target))
+    return _described(artifact, recipe, folder, record)
 
 
-def _key(artifact: ModelArtifact, recipe: Recipe, feeds: Mapping[str, Feeds]) -> str:
-    facts = [artifact.identity, recipe.settings, {n: f.digest for n, f in sorted(feeds.items())}]
-    return hashlib.sha256(json.dumps(facts, sort_keys=True).encode()).hexdigest()[:32]
+@dataclass(frozen=True, slots=True)
+class _Job:
+    model: str
+    recipe: Recipe
+    graphs: Mapping[str, Path]
+    feeds: Mapping[str, Feeds]
 
 
-def _make(
-    artifact: ModelArtifact, recipe: Recipe, feeds: Mapping[str, Feeds], folder: Path
-) -> None:
-    with tempfile.TemporaryDirectory(dir=folder.parent, prefix=".making-") as name:
+def _digest(artifact: ModelArtifact, job: _Job) -> str:
+    """Everything the result depends on beside the model's files.
+
+    A converted graph lies in a folder named by its conversion; a published one is in the manifest.
+    """
+    graphs = {
+        name: path.relative_to(artifact.directory).as_posix()
+        if path.is_relative_to(artifact.directory)
+        else f"{path.parent.name}/{path.name}"
+        for name, path in sorted(job.graphs.items())
+    }
+    facts = [job.recipe.settings, graphs, {n: f.digest for n, f in sorted(job.feeds.items())}]
+    return hashlib.sha256(json.dumps(facts, sort_keys=True).encode()).hexdigest()[:16]
+
+
+def _make(job: _Job, folder: Path) -> dict[str, object]:
+    with tempfile.TemporaryDirectory(prefix="ipfs-accelerate-quantize-") as name:
         work = Path(name)
-        sources = {n: str(artifact.components[n].path) for n in feeds}
-        (work / "job.json").write_text(json.dumps({"recipe": recipe.name, "components": sources}))
-        _save_feeds(work / "feeds.npz", feeds)
-        answer = _run_child(work, artifact.name)
-        _require_parity(answer["parity"], recipe, artifact.name)
-        answer["calibration"] = {n: f"{len(f.calibration)} {f.source}" for n, f in feeds.items()}
-        _copy_side_files(artifact, work / "files")
-        rows = _hashed(work / "files")
-        answer["files"] = [[row.path, row.size_bytes, row.sha256] for row in rows]
-        (work / "files" / _RESULT).write_text(json.dumps(answer))
-        (work / "files").rename(folder)
+        request = {
+            "recipe": job.recipe.name,
+            "components": {n: str(p) for n, p in job.graphs.items()},
+            "target": str(folder),
+        }
+        (work / "job.json").write_text(json.dumps(request), encoding="utf-8")
+        _save_feeds(work / "feeds.npz", job.feeds)
+        answer = _run_child(work, job.model)
+    _require_parity(answer["parity"], job.recipe, job.model)
+    return {
+        **answer,
+        "calibration": {n: f"{len(f.calibration)}: {f.source}" for n, f in job.feeds.items()},
+        "files": [
+            {
+                "path": p.relative_to(folder).as_posix(),
+                "size_bytes": p.stat().st_size,
+                "sha256": sha256_of(p),
+            }
+            for p in sorted(folder.rglob("*"))
+            if p.is_file()
+        ],
+    }
 
 
 def _save_feeds(path: Path, feeds: Mapping[str, Feeds]) -> None:
@@ -102,8 +133,9 @@ def _run_child(work: Path, name: str) -> dict[str, Any]:
         capture_output=True,
         text=True,
         check=False,
+        timeout=_LONGEST_S,
     )
-    result = work / _RESULT
+    result = work / "result.json"
     if done.returncode == 0 and result.is_file():
         return dict(json.loads(result.read_text()))
     details = {"exit_code": done.returncode, "stderr": done.stderr[-4000:]}
@@ -128,40 +160,27 @@ def _require_parity(parity: Mapping[str, Any], recipe: Recipe, name: str) -> Non
                 )
 
 
-def _copy_side_files(artifact: ModelArtifact, folder: Path) -> None:
-    """Configuration and tokenizer, so that the result is a model directory of its own."""
-    for entry in artifact.files:
-        source = artifact.directory / entry.path
-        if "/" not in entry.path and source.suffix in _SIDE_FILES and source.is_file():
-            shutil.copyfile(source, folder / entry.path)
-
-
-def _hashed(folder: Path) -> list[ManifestFile]:
-    return [
-        ManifestFile(str(p.relative_to(folder).as_posix()), p.stat().st_size, sha256_of(p))
-        for p in sorted(folder.rglob("*"))
-        if p.is_file()
-    ]
-
-
-def _described(artifact: ModelArtifact, recipe: Recipe, folder: Path) -> ModelArtifact:
-    answer = json.loads((folder / _RESULT).read_text())
+def _described(
+    artifact: ModelArtifact, recipe: Recipe, folder: Path, record: Mapping[str, Any]
+) -> ModelArtifact:
     components = {
-        name: Component(
-            name, folder / path, artifact.components[name].inputs, artifact.components[name].outputs
-        )
-        for name, path in answer["components"].items()
+        name: replace(artifact.components[name], path=folder / path)
+        for name, path in record["components"].items()
     }
+    facts = {"calibration": record["calibration"], "files": record["files"]}
+    made_from = {"source_graphs": dict(artifact.provenance.settings)}
     return replace(
         artifact,
-        directory=folder,
-        files=tuple(ManifestFile(*row) for row in answer["files"]),
-        formats=frozenset({recipe.format}),
+        formats=artifact.formats | {recipe.format},
         components=components,
         provenance=Provenance(
             kind="quantized",
             source=artifact.identity,
-            settings={**recipe.settings, "calibration": answer["calibration"]},
-            parity=answer["parity"],
+            settings={
+                **recipe.settings,
+                **facts,
+                **(made_from if artifact.provenance.is_converted else {}),
+            },
+            parity=record["parity"],
         ),
     )

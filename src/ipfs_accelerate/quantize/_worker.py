@@ -1,6 +1,6 @@
 """The child process that quantizes: ``python -m ipfs_accelerate.quantize._worker FOLDER``.
 
-Reads ``FOLDER/job.json`` and ``FOLDER/feeds.npz``, leaves its files in ``FOLDER/files`` and its
+Reads ``FOLDER/job.json`` and ``FOLDER/feeds.npz``, leaves its files where the job says and its
 answer in ``FOLDER/result.json``. Everything heavy dies with it.
 """
 
@@ -166,14 +166,15 @@ def work(folder: Path) -> dict[str, Any]:
     """Do the job described in a folder."""
     job = json.loads((folder / "job.json").read_text())
     feeds = load_feeds(folder / "feeds.npz")
+    target = Path(job["target"])
     made: dict[str, str] = {}
     parity: dict[str, Any] = {}
     for name, source in job["components"].items():
-        target_folder = folder / "files" / name
+        target_folder = target / name
         target_folder.mkdir(parents=True)
         calibration = feeds.get(f"{name}/calibration", [])
         path = RECIPES[job["recipe"]](Path(source), target_folder, calibration)
-        made[name] = str(path.relative_to(folder / "files"))
+        made[name] = str(path.relative_to(target))
         run = _openvino_run if path.suffix == ".xml" else _onnx_run
         parity[name] = measure_parity(_onnx_run(Path(source)), run(path), feeds[f"{name}/checks"])
     return {"components": made, "parity": parity}

@@ -115,7 +115,11 @@ def graph_artifact(artifact: ModelArtifact, options: LoadOptions) -> ModelArtifa
     if component is None or component.path is None:
         from ipfs_accelerate.models.conversion import ensure_onnx
 
-        artifact = ensure_onnx(artifact, settings=settings_of(options))
+        artifact = ensure_onnx(
+            artifact,
+            settings=settings_of(options),
+            allow_remote_code=options.allow_remote_code,
+        )
     graph_path(artifact, options.component)
     return artifact
 

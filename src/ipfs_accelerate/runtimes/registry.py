@@ -11,7 +11,7 @@ from ipfs_accelerate.runtimes.protocol import LoadOptions
 from ipfs_accelerate.runtimes.target import Target
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Mapping, Sequence
 
     from ipfs_accelerate.hardware import Device, Support
     from ipfs_accelerate.models import ModelArtifact
@@ -40,10 +40,18 @@ def support(target: Target, devices: Sequence[Device]) -> Support:
         UnknownTargetError: No runtime lists it, usable or not; the hint names the nearest.
     """
     known = dict(targets(devices))
-    found = known.get(target) or known.get(_without_tuning(target))
+    bare = _without_tuning(target)
+    found = known.get(target) or known.get(bare) or _absent(bare, known)
     if found is None:
         raise UnknownTargetError(str(target), [str(t) for t in known])
     return found
+
+
+def _absent(target: Target, known: Mapping[Target, Support]) -> Support | None:
+    """Why there is no ``cuda:0`` where the machine lists an unusable ``cuda``."""
+    kind = target.device.partition(":")[0]
+    found = known.get(replace(target, device=kind))
+    return found if found and not found.usable else None
 
 
 def _without_tuning(target: Target) -> Target:

@@ -90,7 +90,7 @@ def _assignment(native: Any) -> dict[str, Counter[str]]:  # noqa: ANN401
 
 
 def _floating_precision(native: Any, graph: Path, provider: str) -> Precision:  # noqa: ANN401
-    """Precision of floating products: of the tensors on a CPU, of the effective options elsewhere."""
+    """Precision of floating products: a CPU's follow the tensors, a GPU's the options."""
     borders = {node.type for node in (*native.get_inputs(), *native.get_outputs())}
     if provider == "CPUExecutionProvider":
         return Precision.FP64 if "tensor(double)" in borders else Precision.FP32

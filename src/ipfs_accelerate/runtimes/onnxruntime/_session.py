@@ -104,7 +104,7 @@ def tensor_specs(nodes: Sequence[Any]) -> tuple[TensorSpec, ...]:
 
 
 def _dtype(node: Any) -> str:  # noqa: ANN401
-    inner = node.type.removeprefix("tensor(").removesuffix(")")
+    inner = str(node.type).removeprefix("tensor(").removesuffix(")")
     if inner not in _DTYPES and inner not in _SAME:
         raise LoadError(f"{node.name!r} has type {node.type}, which NumPy cannot hold")
     return _DTYPES.get(inner, inner)
