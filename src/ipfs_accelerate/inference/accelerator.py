@@ -24,6 +24,7 @@ if TYPE_CHECKING:
     import numpy as np
 
     from ipfs_accelerate.config import Settings
+    from ipfs_accelerate.hardware import Precision
     from ipfs_accelerate.inference.choice import Choice, Predictor
     from ipfs_accelerate.inference.tasks.text_generation import TextPiece
     from ipfs_accelerate.models import ModelRef
@@ -130,17 +131,18 @@ class Accelerator:
         encoded = pipeline.encode(inputs, pipeline.parse_options(options))
         choice = self._choice(model, encoded.shape, wanted)
 
-        def attempt(target: Target) -> tuple[Any, int]:
+        def attempt(target: Target) -> tuple[Any, int, Precision]:
             with model.sessions(target, pipeline.components) as sessions:
                 started_ns = _now_ns()
                 outputs = pipeline.execute(sessions, encoded)
-                return outputs, _now_ns() - started_ns
+                elapsed_ns = _now_ns() - started_ns
+                return outputs, elapsed_ns, next(iter(sessions.values())).info.executed_precision
 
-        (outputs, latency_ns), target, attempts = first_success(
+        (outputs, latency_ns, precision), target, attempts = first_success(
             choice.chain, attempt, broken=model.broken
         )
         output = pipeline.decode(outputs, encoded)
-        return RunResult(output, target, latency_ns, attempts, choice)
+        return RunResult(output, target, precision, latency_ns, attempts, choice)
 
     def _run_tensors(
         self,
@@ -156,16 +158,16 @@ class Accelerator:
                 model, key, self._plan(model, CallShape.of_tensors(inputs), wanted)
             )
 
-        def attempt(target: Target) -> tuple[dict[str, np.ndarray], int]:
+        def attempt(target: Target) -> tuple[dict[str, np.ndarray], int, Precision]:
             with model.lease(target, "model") as session:
                 started_ns = _now_ns()
                 outputs = session.run(inputs)
-                return outputs, _now_ns() - started_ns
+                return outputs, _now_ns() - started_ns, session.info.executed_precision
 
-        (outputs, latency_ns), target, attempts = first_success(
+        (outputs, latency_ns, precision), target, attempts = first_success(
             choice.chain, attempt, broken=model.broken
         )
-        return RunResult(outputs, target, latency_ns, attempts, choice)
+        return RunResult(outputs, target, precision, latency_ns, attempts, choice)
 
     def generate(
         self,

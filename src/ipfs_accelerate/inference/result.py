@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from ipfs_accelerate.errors import AccelerateError
+    from ipfs_accelerate.hardware import Precision
     from ipfs_accelerate.inference.choice import Choice
     from ipfs_accelerate.runtimes import Target
 
@@ -37,6 +38,7 @@ class RunResult:
     Attributes:
         output: Output arrays by name for tensors; what the task defines otherwise.
         target: Where it really ran.
+        executed_precision: Of the arithmetic, as read back from the runtime.
         latency_ns: Running the graphs on the target, without loading and post-processing.
         attempts: Targets that failed before; empty when the first one worked.
         choice: Why this target came first.
@@ -44,6 +46,7 @@ class RunResult:
 
     output: Any
     target: Target
+    executed_precision: Precision
     latency_ns: int
     attempts: tuple[Attempt, ...]
     choice: Choice

@@ -27,6 +27,7 @@ class SpeechRecognition(Pipeline):
     summary: ClassVar[str] = "The text of a recording."
     aliases: ClassVar[tuple[str, ...]] = ("asr",)
     option_type: ClassVar[type] = SpeechOptions
+    takes: ClassVar[str] = "audio"
 
     def __init__(self, artifact: ModelArtifact) -> None:
         super().__init__(artifact)

@@ -23,6 +23,7 @@ class ImageClassification(Pipeline):
     name: ClassVar[str] = "image-classification"
     summary: ClassVar[str] = "Labels of an image with scores."
     option_type: ClassVar[type] = ClassificationOptions
+    takes: ClassVar[str] = "image"
 
     def __init__(self, artifact: ModelArtifact) -> None:
         super().__init__(artifact)

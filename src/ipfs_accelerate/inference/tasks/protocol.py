@@ -56,6 +56,8 @@ class Pipeline(ABC):
     summary: ClassVar[str]
     aliases: ClassVar[tuple[str, ...]] = ()
     option_type: ClassVar[type] = NoOptions
+    #: What an input is: ``text``, ``image`` or ``audio``; the latter two are named by their path.
+    takes: ClassVar[str] = "text"
 
     def __init__(self, artifact: ModelArtifact) -> None:
         self.artifact = artifact
