@@ -178,8 +178,9 @@ def _from_plist(system: System, path: str) -> str | None:
     """A Mac application's Info.plist."""
     if system.os_name != "Darwin":
         return None
+    contents = path.rsplit("/", 2)[0]
     try:
-        with system.path(f"{path}/../../Info.plist").open("rb") as stream:
+        with system.path(f"{contents}/Info.plist").open("rb") as stream:
             return str(plistlib.load(stream)["CFBundleShortVersionString"])
     except (OSError, ValueError, KeyError, TypeError):  # InvalidFileException is a ValueError
         return None

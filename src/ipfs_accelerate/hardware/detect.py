@@ -13,6 +13,8 @@ from ipfs_accelerate.plugins import plugin_manager
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
+    from pluggy import PluginManager
+
 __all__ = ["detect"]
 
 logger = logging.getLogger(__name__)
@@ -33,7 +35,7 @@ def detect(*, refresh: bool = False) -> tuple[Device, ...]:
     global _found  # noqa: PLW0603 (the cache of the process)
     with _lock:
         if _found is None or refresh:
-            _found = order(_ask_plugins())
+            _found = order(ask_plugins(plugin_manager()))
         return _found
 
 
@@ -47,10 +49,10 @@ def order(devices: Iterable[Device]) -> tuple[Device, ...]:
     return tuple(sorted(unique.values(), key=lambda d: (kinds.index(d.kind), natural_key(d.id))))
 
 
-def _ask_plugins() -> list[Device]:
+def ask_plugins(manager: PluginManager) -> list[Device]:
+    """Devices of all plugins; one that raises is logged and left out."""
     devices: list[Device] = []
-    hook = plugin_manager().hook.ipfs_accelerate_devices
-    for implementation in hook.get_hookimpls():
+    for implementation in manager.hook.ipfs_accelerate_devices.get_hookimpls():
         try:
             devices += cast("Iterable[Device]", implementation.function())
         except Exception:  # a foreign plugin may raise anything; ours have tests that they do not

@@ -65,13 +65,13 @@ class Nvml:
 
     @staticmethod
     def _open(system: System) -> object:
-        reason = f"NVML does not exist on {system.os_name}"
+        reasons = []
         for name in _LIBRARIES.get(system.os_name, ()):
             try:
                 return system.load_library(name)
             except OSError as error:
-                reason = f"{name} cannot be loaded ({error})"
-        raise NvmlUnavailable(reason)
+                reasons.append(str(error))
+        raise NvmlUnavailable(next(iter(reasons), f"NVML does not exist on {system.os_name}"))
 
     def _call(self, function: str, *arguments: object) -> int:
         """NVML's status; 3 (not supported) for a function this library does not have."""

@@ -72,9 +72,8 @@ def read_pci_device(system: System, path: str) -> PciDevice | None:
 def pci_name(system: System, device: PciDevice) -> str | None:
     """Product name from the system's ``pci.ids``; ``None`` without that file or entry."""
     for file in ("/usr/share/misc/pci.ids", "/usr/share/hwdata/pci.ids"):
-        section = re.search(
-            rf"^{device.vendor:04x}  .*\n((?:\t.*\n|#.*\n)*)", system.read(file) or "", re.MULTILINE
-        )
+        text = f"{system.read(file)}\n"
+        section = re.search(rf"^{device.vendor:04x}  .*\n((?:\t.*\n|#.*\n)*)", text, re.MULTILINE)
         entry = section and re.search(rf"^\t{device.device:04x}  (.+)$", section[1], re.MULTILINE)
         if entry:
             return entry[1]
