@@ -3,6 +3,14 @@
 Only this folder speaks DuckDB. It knows no runtime and no statistics of measurements.
 """
 
+from ipfs_accelerate.store.export import export_results
+from ipfs_accelerate.store.importing import (
+    ImportOptions,
+    ImportReport,
+    RefusedRecord,
+    find_files,
+    import_json,
+)
 from ipfs_accelerate.store.ledger import Ledger
 from ipfs_accelerate.store.query import QueryResult
 from ipfs_accelerate.store.reading import Criteria
@@ -23,10 +31,16 @@ __all__ = [
     "CompatibilityRecord",
     "Criteria",
     "HardwareRecord",
+    "ImportOptions",
+    "ImportReport",
     "Ledger",
     "LedgerStats",
     "MeasurementRecord",
     "ModelRecord",
     "QueryResult",
+    "RefusedRecord",
     "RunRecord",
+    "export_results",
+    "find_files",
+    "import_json",
 ]

@@ -14,7 +14,7 @@ from ipfs_accelerate.errors import InputError, QueryError, StoreError
 from ipfs_accelerate.store import migrate as schema
 from ipfs_accelerate.store.connection import connect, translated
 from ipfs_accelerate.store.lock import LedgerLock
-from ipfs_accelerate.store.query import QueryResult, run_query
+from ipfs_accelerate.store.query import QueryResult, query_arrow, run_query
 from ipfs_accelerate.store.reading import Criteria, read_performance, read_runs, rows_of
 from ipfs_accelerate.store.rows import (
     availability_row,
@@ -35,6 +35,7 @@ if TYPE_CHECKING:
     from types import TracebackType
 
     import numpy as np
+    import pyarrow as pa
     from duckdb import DuckDBPyConnection
 
     from ipfs_accelerate.store.records import (
@@ -215,6 +216,11 @@ class Ledger:
         """
         with self._reading() as connection:
             return run_query(connection, sql, parameters)
+
+    def arrow(self, sql: str, parameters: Sequence[object] = ()) -> pa.Table:
+        """Like `query`, for large results: an Arrow table, keys as they are stored."""
+        with self._reading() as connection:
+            return query_arrow(connection, sql, parameters)
 
     @contextmanager
     def snapshot(self) -> Iterator[None]:

@@ -7,7 +7,6 @@ The kernel drops both when a process dies.
 
 from __future__ import annotations
 
-import errno
 import fcntl
 import os
 from contextlib import contextmanager
@@ -15,6 +14,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from ipfs_accelerate.errors import DiskFullError, StoreError, StoreLockedError
+from ipfs_accelerate.store.archive import NO_SPACE
 from ipfs_accelerate.telemetry import Clock, MonotonicClock
 
 if TYPE_CHECKING:
@@ -23,7 +23,6 @@ if TYPE_CHECKING:
 __all__ = ["Deadline", "LedgerLock"]
 
 _POLL_NS = 2_000_000
-_NO_SPACE = {errno.ENOSPC, errno.EDQUOT, errno.EFBIG}
 _LOCK_TABLE = Path("/proc/locks")
 
 
@@ -93,7 +92,7 @@ class LedgerLock:
         except PermissionError:
             pass  # a reader of somebody else's ledger can lock without writing
         except OSError as error:
-            kind = DiskFullError if error.errno in _NO_SPACE else StoreError
+            kind = DiskFullError if error.errno in NO_SPACE else StoreError
             raise kind(f"cannot create {path}: {error}") from error
         try:
             return os.open(path, os.O_RDONLY | os.O_CLOEXEC)

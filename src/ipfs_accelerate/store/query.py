@@ -12,9 +12,10 @@ from ipfs_accelerate.errors import MixedOriginsError, QueryError
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
 
+    import pyarrow as pa
     from duckdb import DuckDBPyConnection
 
-__all__ = ["QueryResult", "run_query"]
+__all__ = ["QueryResult", "query_arrow", "run_query"]
 
 # Base tables whose rows have an origin. A query may read them through views or macros: the
 # binder, not the text, says which base tables it reaches.
@@ -54,18 +55,33 @@ def run_query(
         QueryError: It is not one valid SELECT, or reaches outside the ledger.
         MixedOriginsError: It reads rows of several origins and does not say which it wants.
     """
-    _require_select(connection, sql)
-    mixed = _mixed_origins(connection, sql)
+    mixed = _checked(connection, sql)
     result = connection.execute(sql, list(parameters))
     columns = tuple(str(column[0]) for column in result.description or ())
     rows = [tuple(map(_plain, row)) for row in result.fetchall()]
+    _require_one_origin(connection, sql, columns, mixed)
+    return QueryResult(columns, rows)
+
+
+def query_arrow(
+    connection: DuckDBPyConnection, sql: str, parameters: Sequence[object] = ()
+) -> pa.Table:
+    """Run one SELECT under the same rules into an Arrow table."""
+    mixed = _checked(connection, sql)
+    table = connection.sql(sql, params=list(parameters)).to_arrow_table()
+    _require_one_origin(connection, sql, table.column_names, mixed)
+    return table
+
+
+def _require_one_origin(
+    connection: DuckDBPyConnection, sql: str, columns: Sequence[str], mixed: list[str]
+) -> None:
     if mixed and not _names_origin(connection, sql, columns):
         raise MixedOriginsError(
             f"the query mixes rows of origin {', '.join(mixed)}",
             hint="add WHERE origin = 'measured', or select or group by origin",
             details={"origins": mixed},
         )
-    return QueryResult(columns, rows)
 
 
 def _require_select(connection: DuckDBPyConnection, sql: str) -> None:
@@ -80,6 +96,12 @@ def _require_select(connection: DuckDBPyConnection, sql: str) -> None:
             f"only one SELECT at a time is allowed, this is {names}: {sql.strip()[:200]!r}",
             hint="the ledger is written through record_* and `accel db import-json`",
         )
+
+
+def _checked(connection: DuckDBPyConnection, sql: str) -> list[str]:
+    """Refuse what is no SELECT; the origins it would mix, if any."""
+    _require_select(connection, sql)
+    return _mixed_origins(connection, sql)
 
 
 def _mixed_origins(connection: DuckDBPyConnection, sql: str) -> list[str]:

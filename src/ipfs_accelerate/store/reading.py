@@ -54,8 +54,7 @@ _COLUMNS = {
     "run_id": "r.run_id",
     "result_id": "r.result_id",
 }
-_DERIVED = {"total_ns", "iterations", "warmup_iterations"}
-_RECORD_FIELDS = [n for n in (*SERIES_FIELDS, *RESULT_FIELDS) if n not in _DERIVED]
+_RECORD_FIELDS = (*SERIES_FIELDS, *RESULT_FIELDS)
 
 
 def rows_of(

@@ -183,7 +183,10 @@ class MeasurementRecord:
         environment: Versions, threads, load before and after, clock, NULL reasons.
         error: Facts about a failure.
         latency_mean_ns: Mean of ``samples_ns``, computed when it is written; of an imported row
-            what its file said.
+            what its file said; likewise ``total_ns``, ``iterations`` and ``warmup_iterations``.
+        total_ns: Sum of ``samples_ns``.
+        iterations: Count of ``samples_ns``.
+        warmup_iterations: Count of ``warmup_ns``.
         metrics: Further named values of this row (the published ``metrics`` column).
         imported_key: Primary key of an imported row, which may repeat a case within its run.
     """
@@ -221,6 +224,9 @@ class MeasurementRecord:
     environment: Mapping[str, object] = field(default_factory=dict)
     error: Mapping[str, object] | None = None
     latency_mean_ns: int | None = None
+    total_ns: int | None = None
+    iterations: int | None = None
+    warmup_iterations: int | None = None
     metrics: Mapping[str, object] = field(default_factory=dict)
     imported_key: str | None = None
 

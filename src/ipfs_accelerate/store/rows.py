@@ -175,9 +175,9 @@ def result_row(record: MeasurementRecord) -> dict[str, object]:
         "flags": list(record.flags) or None,
         "metrics": json_text(record.metrics),
         "latency_mean_ns": mean,
-        "total_ns": sum(samples) if samples else None,
-        "iterations": len(samples) or None,
-        "warmup_iterations": len(record.warmup_ns) if samples else None,
+        "total_ns": sum(samples) if samples else record.total_ns,
+        "iterations": len(samples) if samples else record.iterations,
+        "warmup_iterations": len(record.warmup_ns) if samples else record.warmup_iterations,
         "samples_ns": list(samples),
         "warmup_ns": list(record.warmup_ns),
     }

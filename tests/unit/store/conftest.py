@@ -84,6 +84,9 @@ def measurement_factory() -> Callable[..., MeasurementRecord]:
             "flags": ("interference",),
             "environment": {"threads": 2},
             "latency_mean_ns": 3_000_000,
+            "total_ns": 9_000_000,
+            "iterations": 3,
+            "warmup_iterations": 1,
         }
         return MeasurementRecord(**{**values, **changes})  # type: ignore[arg-type]
 

@@ -49,6 +49,9 @@ def test_a_failed_case_is_a_row_with_its_error_and_without_numbers(ledger, measu
             "throughput_items_per_s",
             "latency_mean_ns",
             "executed_precision",
+            "total_ns",
+            "iterations",
+            "warmup_iterations",
         ]
     )
     failed = measurement(
