@@ -197,7 +197,7 @@ def _complete(sizes: Mapping[str, int], config: Mapping[str, object]) -> dict[st
     seconds = sizes.get("audio_seconds", _DEFAULT_AUDIO_S)
     frames = config.get("max_source_positions")  # Whisper's encoder gives a fixed number
     derived = {
-        "encoder_sequence": frames if isinstance(frames, int) else sizes.get("sequence", 0),
+        "encoder_sequence": frames if isinstance(frames, int) else sizes.get("sequence", 1),
         "channels": channels if isinstance(channels, int) else 3,
         "samples": round(seconds * rate_hz),
     }
