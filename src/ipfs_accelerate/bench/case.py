@@ -84,8 +84,8 @@ class Limits:
         timeout_ns: Wall-clock time of the case while it is the one that works.
         memory_bytes: Resident memory of its process tree; ``None`` for no limit of ours.
         budget_ns: Time to spend on counted calls.
-        precision_goal: Half width of the interval of the median, relative to it, at which
-            sampling may stop.
+        precision_goal: Width of the interval of the median over the median at which sampling
+            stops.
         threads: Intra-op threads; ``None`` for all cores.
     """
 

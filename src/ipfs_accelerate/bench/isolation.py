@@ -113,6 +113,11 @@ class Child:
         """Process id, which is also its group and session."""
         return self._process.pid
 
+    @property
+    def is_alive(self) -> bool:
+        """Whether it can still be asked something."""
+        return self._process.returncode is None and not _tree.has_exited(self.pid)
+
     def request(self, command: str, /, **arguments: object) -> dict[str, object]:
         """Have it do one thing and wait for the result; its clock runs only meanwhile.
 

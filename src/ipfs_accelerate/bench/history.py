@@ -1,0 +1,124 @@
+"""Results against earlier results of the same model, device, target and workload."""
+
+from __future__ import annotations
+
+from dataclasses import asdict, dataclass
+from typing import TYPE_CHECKING
+
+from ipfs_accelerate.errors import InputError
+from ipfs_accelerate.store import CaseStatus
+from ipfs_accelerate.telemetry import Origin
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Sequence
+
+    from ipfs_accelerate.store import Ledger, MeasurementRecord
+
+__all__ = ["Comparison", "compare_runs", "compare_with_previous"]
+
+
+@dataclass(frozen=True, slots=True)
+class Comparison:
+    """One case, then and now.
+
+    Attributes:
+        model: Name of the model.
+        target: Target.
+        test_case: Workload.
+        previous_run: Run of the earlier result.
+        ratio: How many times faster it is now; below 1 it became slower.
+        low: Lower end of the interval of the ratio.
+        high: Upper end.
+        verdict: ``faster``, ``slower``, or why neither can be said.
+    """
+
+    model: str
+    target: str
+    test_case: str
+    previous_run: str
+    ratio: float
+    low: float
+    high: float
+    verdict: str
+
+    def to_dict(self) -> dict[str, object]:
+        """The fields as JSON-serialisable values."""
+        return asdict(self)
+
+
+def compare_with_previous(
+    ledger: Ledger, records: Iterable[MeasurementRecord]
+) -> tuple[Comparison, ...]:
+    """Each measured row against the newest earlier one of equal model, device, target and case."""
+    found: list[Comparison] = []
+    for now in records:
+        if not _is_comparable(now):
+            continue
+        earlier = ledger.performance(
+            model_id=now.model.model_id,
+            hardware_id=now.hardware.hardware_id,
+            target=now.target,
+            test_case=now.test_case,
+            limit=2,
+            with_samples=True,
+        )
+        before = next((r for r in earlier if r.run_id != now.run_id and _is_comparable(r)), None)
+        if before is not None:
+            found.append(_compare(before, now))
+    return tuple(found)
+
+
+def compare_runs(
+    before: Sequence[MeasurementRecord], now: Sequence[MeasurementRecord]
+) -> tuple[Comparison, ...]:
+    """All measured cases that two runs share.
+
+    Args:
+        before: Rows of the earlier run, with samples.
+        now: Rows of the later run, with samples.
+
+    Raises:
+        InputError: They share none.
+    """
+    known = {_key(r): r for r in before if _is_comparable(r)}
+    pairs = [(known[_key(r)], r) for r in now if _is_comparable(r) and _key(r) in known]
+    if not pairs:
+        raise InputError(
+            "the two runs share no measured case",
+            hint="compared are rows of equal model, device, target and workload",
+        )
+    return tuple(_compare(a, b) for a, b in pairs)
+
+
+def _key(record: MeasurementRecord) -> tuple[str, str, str, str]:
+    return (
+        record.model.model_id,
+        record.hardware.hardware_id,
+        record.target,
+        record.test_case,
+    )
+
+
+def _is_comparable(record: MeasurementRecord) -> bool:
+    is_ok = record.status is CaseStatus.OK and record.origin is Origin.MEASURED
+    return is_ok and len(record.samples_ns) > 1
+
+
+def _compare(before: MeasurementRecord, now: MeasurementRecord) -> Comparison:
+    import numpy as np
+
+    from ipfs_accelerate.bench.compare import compare
+
+    found = compare(
+        np.asarray(before.samples_ns, dtype=np.int64), np.asarray(now.samples_ns, dtype=np.int64)
+    )
+    return Comparison(
+        model=now.model.model_name,
+        target=now.target,
+        test_case=now.test_case,
+        previous_run=before.run_id,
+        ratio=found.ratio,
+        low=found.low,
+        high=found.high,
+        verdict=found.verdict,
+    )

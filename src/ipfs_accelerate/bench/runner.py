@@ -1,0 +1,168 @@
+"""Runs the cases of a plan: in groups, in alternation, each to its end whatever others do."""
+
+from __future__ import annotations
+
+import logging
+import traceback
+from typing import TYPE_CHECKING
+
+from ipfs_accelerate.bench.isolation import failure_of
+from ipfs_accelerate.bench.measure import CaseRun
+from ipfs_accelerate.bench.results import RowKeys, measured_row
+from ipfs_accelerate.errors import AccelerateError, InternalError
+from ipfs_accelerate.store import CaseStatus
+from ipfs_accelerate.telemetry import observe_machine
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator, Sequence
+    from pathlib import Path
+
+    from ipfs_accelerate.bench.case import BenchCase
+    from ipfs_accelerate.bench.measure import RunOptions
+    from ipfs_accelerate.bench.progress import Progress
+    from ipfs_accelerate.bench.references import References
+    from ipfs_accelerate.store import MeasurementRecord
+
+__all__ = ["Runner", "groups"]
+
+logger = logging.getLogger(__name__)
+
+# What a waiting case is expected to hold: a runtime with its libraries, and its weights with the
+# copies and packed forms runtimes make of them.
+_RUNTIME_BYTES = 700 * 2**20
+_COPIES_OF_WEIGHTS = 4
+_SHARE_OF_MEMORY = 0.7
+
+
+class Runner:
+    """Measures cases and hands over each row as soon as its case has ended.
+
+    Args:
+        options: How to measure.
+        keys: What the rows of a case refer to.
+        references: Outputs to compare with.
+        commit: Takes each row; what it raises ends the run.
+        progress: Shows what happens.
+        is_cancelled: Asked between and within all steps.
+    """
+
+    def __init__(
+        self,
+        options: RunOptions,
+        *,
+        keys: Callable[[BenchCase], RowKeys],
+        references: References,
+        commit: Callable[[MeasurementRecord], None],
+        progress: Progress,
+        is_cancelled: Callable[[], bool] = lambda: False,
+    ) -> None:
+        self._options = options
+        self._keys = keys
+        self._references = references
+        self._commit = commit
+        self._progress = progress
+        self._is_cancelled = is_cancelled
+
+    def run(self, cases: Sequence[BenchCase]) -> None:
+        """Measure all of them; returns early when cancelled."""
+        for group in groups(cases, self._members_at_once(cases)):
+            if self._is_cancelled():
+                return
+            self._measure_group(group)
+
+    def _members_at_once(self, cases: Sequence[BenchCase]) -> int:
+        if not self._options.is_interleaved or not cases:
+            return 1
+        weights = max(
+            int(str(self._keys(c).model.metadata.get("weights_bytes") or 0)) for c in cases
+        )
+        each = _RUNTIME_BYTES + _COPIES_OF_WEIGHTS * weights
+        return max(1, int(observe_machine().available_bytes * _SHARE_OF_MEMORY // each))
+
+    def _measure_group(self, group: Sequence[BenchCase]) -> None:
+        """Load all members, then let them sample in turns, back and forth, until each is done."""
+        reference = self._references.outputs_for(group[0])
+        live: list[CaseRun] = []
+        try:
+            for case in group:
+                if self._is_cancelled():
+                    break
+                run = self._open(case)
+                if self._attempt(run, run.begin):
+                    live.append(run)
+            is_interleaved = len(live) > 1
+            order = list(live)
+            while live:
+                for run in [r for r in order if r in live]:
+                    if self._take_turn(run, reference, is_interleaved=is_interleaved):
+                        live.remove(run)
+                order.reverse()
+        finally:
+            for run in live:
+                run.close()
+
+    def _open(self, case: BenchCase) -> CaseRun:
+        return CaseRun(
+            case,
+            self._options,
+            stage=lambda text: self._progress.stage(case, text),
+            is_cancelled=self._is_cancelled,
+        )
+
+    def _take_turn(
+        self, run: CaseRun, reference: tuple[Path | None, str], *, is_interleaved: bool
+    ) -> bool:
+        """One block of samples; whether the case is over and its row committed."""
+        is_last = False
+
+        def block() -> None:
+            nonlocal is_last
+            is_last = run.sample(skip=1 if is_interleaved else 0)
+            if is_last:
+                run.conclude(*reference)
+
+        if not self._attempt(run, block):
+            return True
+        if is_last:
+            run.finish()
+            self._store(run, is_interleaved=is_interleaved)
+        return is_last
+
+    def _attempt(self, run: CaseRun, step: Callable[[], None]) -> bool:
+        """Whether a step succeeded; a failure becomes the case's row and ends only this case."""
+        try:
+            step()
+        except AccelerateError as error:
+            run.seen.status, run.seen.error = failure_of(error)
+        except Exception as error:  # one case must not end the others
+            logger.exception("defect while measuring %s", run.case.target)
+            defect = InternalError(f"{type(error).__name__}: {error}")
+            trace = traceback.format_exc()[-8192:]
+            run.seen.status = CaseStatus.UNEXPECTED_ERROR
+            run.seen.error = {"error": {**defect.to_dict(), "trace": trace}}
+        else:
+            return True
+        run.close()
+        self._store(run, is_interleaved=False)
+        return False
+
+    def _store(self, run: CaseRun, *, is_interleaved: bool) -> None:
+        row = measured_row(
+            run.case,
+            self._keys(run.case),
+            run.seen,
+            options=self._options,
+            is_interleaved=is_interleaved,
+        )
+        self._commit(row)
+        self._progress.finished(row)
+
+
+def groups(cases: Sequence[BenchCase], members_at_once: int) -> Iterator[list[BenchCase]]:
+    """Cases of one workload together, in chunks that fit into memory at once."""
+    by_workload: dict[tuple[str, str], list[BenchCase]] = {}
+    for case in cases:
+        by_workload.setdefault((case.model, case.name), []).append(case)
+    for members in by_workload.values():
+        for start in range(0, len(members), members_at_once):
+            yield members[start : start + members_at_once]
