@@ -127,13 +127,13 @@ def _ledger(path: Path) -> dict[str, object]:
 
 def _disk(folders: Iterable[Path]) -> list[dict[str, object]]:
     """Free space of the file systems that hold the folders, existing or still to be made."""
-    found: dict[str, dict[str, object]] = {}
+    found: dict[int, dict[str, object]] = {}
     for folder in folders:
         place = next((p for p in (folder, *folder.parents) if p.is_dir()), None)
-        if place is None:
+        if place is None or place.stat().st_dev in found:
             continue
         usage = shutil.disk_usage(place)
-        found[str(folder)] = {
+        found[place.stat().st_dev] = {
             "path": str(folder),
             "free_bytes": usage.free,
             "total_bytes": usage.total,

@@ -69,13 +69,13 @@ def _print(found: Diagnosis) -> None:
     _section(screen, "Runtimes", (_row(n, None, s) for n, s in found.runtimes.items()))
     title = f"Targets: {found.usable_targets} of {len(found.targets)} usable"
     _section(screen, title, _targets(found))
-    sensors = [(s.name, "energy", s.support) for s in found.energy]
-    sensors += [(s.name, "temperature", s.support) for s in found.temperatures]
-    _section(screen, "Sensors", (_row(name, kind, support) for name, kind, support in sensors))
+    _section(screen, "Sensors", _sensors(found))
     _section(screen, "Ledger", _ledger(found))
     _section(screen, "Settings", ((None, name, value) for name, value in _settings(found)))
     if not found.usable_targets:
         screen.print("\nNo target can run a model here; install a runtime: pip install onnxruntime")
+    else:
+        screen.print("\nNext: accel bench run ./model --targets all")
 
 
 def _section(
@@ -88,7 +88,7 @@ def _section(
 
     table = Table.grid(padding=(0, 1))
     table.add_column(width=2, justify="right")
-    table.add_column(no_wrap=True, min_width=14)
+    table.add_column(no_wrap=True, min_width=18)
     table.add_column(overflow="fold")
     for usable, name, text in rows:
         table.add_row("" if usable is None else mark(usable=usable), name, text)
@@ -109,7 +109,7 @@ def _row(name: str, what: str | None, support: Support) -> tuple[bool, str, Rend
     style = "" if support.usable else "dim"
     text = Text(f"{what}: {support.reason}" if what else support.reason, style=style)
     if support.hint:
-        text.append(f" → {support.hint}", style="cyan")
+        text.append(f" → {support.hint}", style="not dim cyan")
     return support.usable, name, text
 
 
@@ -133,7 +133,7 @@ def _machine(found: Diagnosis) -> Iterator[tuple[None, str, str]]:
         yield None, "load", f"{found.machine['load_1min']:.2f} over the last minute"
     for place in found.disk:
         free, total = _size(place["free_bytes"]), _size(place["total_bytes"])
-        yield None, "disk", f"{free} free of {total} at {place['path']}"
+        yield None, "disk", f"{free} free of {total} for {place['path']}"
 
 
 def _size(value: object) -> str:
@@ -149,14 +149,14 @@ def _targets(found: Diagnosis) -> Iterator[tuple[bool, str, RenderableType]]:
     usable: dict[str, list[str]] = defaultdict(list)
     refused: dict[tuple[str, Support], list[str]] = defaultdict(list)
     absent: dict[str, set[str]] = defaultdict(set)
-    present = {device.id for device in found.devices if device.support.usable}
+    missing = {device.id for device in found.devices if not device.support.usable}
     loaded = {name for name, support in found.runtimes.items() if support.usable}
     for target, support in found.targets:
         place = f"{target.runtime}/{target.device}"
         way = "+".join((target.precision.value, *target.options))
         if support.usable:
             usable[place].append(way)
-        elif target.device not in present and target.runtime in loaded:
+        elif target.device in missing and target.runtime in loaded:
             absent[target.runtime].add(target.device)
         else:
             refused[place, support].append(way)
@@ -166,6 +166,15 @@ def _targets(found: Diagnosis) -> Iterator[tuple[bool, str, RenderableType]]:
         yield _row(place, "  ".join(ways), support)
     for runtime, devices in absent.items():
         yield False, runtime, Text(f"no {', '.join(sorted(devices))} (see Devices)", style="dim")
+
+
+def _sensors(found: Diagnosis) -> Iterator[tuple[bool, str, RenderableType]]:
+    for counter in found.energy:
+        yield _row(counter.name, "energy", counter.support)
+    for thermometer in found.temperatures:
+        celsius = thermometer.read_celsius()
+        what = "temperature" if celsius is None else f"{celsius:.1f} °C"
+        yield _row(thermometer.name, what, thermometer.support)
 
 
 def _ledger(found: Diagnosis) -> Iterator[tuple[bool, str, str]]:
@@ -181,4 +190,5 @@ def _ledger(found: Diagnosis) -> Iterator[tuple[bool, str, str]]:
 
 def _settings(found: Diagnosis) -> Iterator[tuple[str, str]]:
     for name, value in found.settings.items():
-        yield name, "not set" if value is None else str(value)
+        is_size = name.endswith("_bytes") and value is not None
+        yield name, "not set" if value is None else _size(value) if is_size else str(value)

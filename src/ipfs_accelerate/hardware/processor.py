@@ -145,7 +145,7 @@ def _arm_name(core: dict[str, str]) -> str | None:
 
 
 def _darwin(system: System) -> Processor:
-    output = system.run(("/usr/sbin/sysctl", "machdep.cpu", "hw"))
+    output = system.run(("/usr/sbin/sysctl", "machdep.cpu", "hw", "kern.hv_vmm_present"))
     lines = (line.partition(":") for line in (output or "").splitlines())
     facts = {key.strip(): value.strip() for key, found, value in lines if found}
     names = {key.rpartition(".")[2] for key, value in facts.items() if value == "1"}

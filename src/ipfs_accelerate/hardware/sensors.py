@@ -87,7 +87,7 @@ def temperature_sensors(system: System | None = None) -> tuple[TemperatureSensor
     if found:
         return tuple(found)
     support = _absent(system, "no hwmon or thermal zone", "sudo modprobe coretemp")
-    return (TemperatureSensor("temperature", "cpu", support),)
+    return (TemperatureSensor("hwmon", "cpu", support),)
 
 
 class _RaplCounter:

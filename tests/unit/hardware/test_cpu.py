@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import doctest
+
 import pytest
 
-from ipfs_accelerate.hardware import Precision
+from ipfs_accelerate.cli import text
+from ipfs_accelerate.hardware import Precision, topology
 from ipfs_accelerate.hardware.cpu import find_cpu
 from ipfs_accelerate.hardware.topology import parse_cpu_list, parse_size_bytes
 
@@ -178,6 +181,14 @@ def test_processor_lists_parse_or_are_none(text, expected):
 )
 def test_sizes_parse_or_are_none(text, expected):
     assert parse_size_bytes(text) == expected
+
+
+def test_examples_in_docstrings_hold():
+    tried, failed = 0, 0
+    for module in (topology, text):
+        failures, attempts = doctest.testmod(module)
+        tried, failed = tried + attempts, failed + failures
+    assert (tried, failed) == (2, 0)
 
 
 @pytest.mark.needs("linux")

@@ -78,20 +78,9 @@ def test_a_plugin_that_raises_is_left_out_and_logged(caplog):
     assert "device plugin 'broken' failed" in caplog.text
 
 
-@pytest.mark.parametrize(
-    "vendor",
-    [
-        "cpu",
-        "nvidia",
-        "amd",
-        "apple",
-        "intel",
-        "qualcomm",
-        "mediatek",
-        "samsung",
-        "tpu",
-        "browsers",
-    ],
-)
+VENDORS = ("cpu", "nvidia", "amd", "apple", "intel", "qualcomm", "mediatek", "samsung", "tpu")
+
+
+@pytest.mark.parametrize("vendor", [*VENDORS, "browsers"])
 def test_every_vendor_is_a_plugin(vendor):
     assert plugin_manager().has_plugin(f"device-{vendor}")

@@ -78,7 +78,7 @@ def probe(system):
 
 
 @settings(
-    max_examples=120, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture]
+    max_examples=50, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture]
 )
 @given(contents=st.dictionaries(st.sampled_from(FILES), CONTENT))
 def test_garbage_in_any_file_never_raises(machine, contents):
