@@ -66,6 +66,7 @@ def _padded(
     rng: np.random.Generator,
 ) -> Iterator[tuple[str, Arrays]]:
     masks = [spec.name for spec in inputs if spec.name.endswith("attention_mask")]
+    yield from _padded_images(inputs, config, rng)
     for title, hide in _HIDES.items() if masks else ():
         sizes = _all_sizes(
             "three rows", {"batch": 3, "sequence": 10, "encoder_sequence": 10}, past, 99
@@ -77,6 +78,18 @@ def _padded(
             length = arrays["position_ids"].shape[1]
             arrays["position_ids"] = positions_from_mask(arrays[masks[0]])[:, -length:]
         yield f"{title}, past {past}", arrays
+
+
+def _padded_images(
+    inputs: tuple[TensorSpec, ...], config: Mapping[str, object], rng: np.random.Generator
+) -> Iterator[tuple[str, Arrays]]:
+    if not any(spec.name == "pixel_mask" for spec in inputs):
+        return
+    sizes = {"batch": 2, "image_height": 96, "image_width": 128}
+    arrays = inputs_from_specs(inputs, config, sizes=sizes, rng=rng)
+    arrays["pixel_mask"][0, :, 64:] = 0
+    arrays["pixel_mask"][1, 32:] = 0
+    yield "padded images", arrays
 
 
 def positions_from_mask(mask: np.ndarray) -> np.ndarray:

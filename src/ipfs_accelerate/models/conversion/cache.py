@@ -120,8 +120,8 @@ class ConversionCache:
         with _typed_disk_errors(self.directory):
             building = Path(tempfile.mkdtemp(prefix=prefix, dir=self.directory))
         try:
-            record = build(building)
             with _typed_disk_errors(self.directory):
+                record = build(building)
                 (building / _LEASE).touch()
                 text = json.dumps(record, indent=2, sort_keys=True)
                 (building / RECORD).write_text(text + "\n", encoding="utf-8")
