@@ -89,7 +89,9 @@ PROVIDERS = (
 
 def provider_for(device_id: str, options: tuple[str, ...]) -> Provider | None:
     """The provider behind a device id and the options of a target."""
-    kind = device_id.partition(":")[0]
+    kind, _, index = device_id.partition(":")
+    if (index and not index.isdecimal()) or device_id.startswith("cpu:"):
+        return None
     ours = [p for p in PROVIDERS if p.kind.value == kind]
     with_option = [p for p in ours if any("tensorrt" in way[1] for way in p.ways)]
     if "tensorrt" in options:

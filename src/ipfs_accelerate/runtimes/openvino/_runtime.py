@@ -141,6 +141,8 @@ def _prepared(artifact: ModelArtifact, target: Target, options: LoadOptions) -> 
 def _hints(target: Target, options: LoadOptions) -> dict[str, object]:
     hints: dict[str, object] = {"PERFORMANCE_HINT": "LATENCY"}
     hints["INFERENCE_PRECISION_HINT"] = _HINTS[target.precision]
+    if target.option("threads") is not None and target.device != "cpu":
+        raise TargetUnsupportedError(f"{target}: only the CPU has threads to set")
     if target.device == "cpu":
         hints["INFERENCE_NUM_THREADS"] = thread_count(target, options)
     if options.cache_dir:

@@ -102,8 +102,9 @@ class TorchRuntime:
         if not self.probe().usable:
             raise MissingExtraError("torch", needed_for=str(target), module="torch")
         kinds = {kind.value: ways for kind, ways in WAYS.items()}
-        ways = kinds.get(target.device.partition(":")[0], ())
-        if target.precision not in ways:
+        kind, _, index = target.device.partition(":")
+        is_odd = bool(index) and (kind == "cpu" or not index.isdecimal())
+        if is_odd or target.precision not in kinds.get(kind, ()):
             raise TargetUnsupportedError(f"{target} is not a target of torch")
         checks = [backend_support(target.device)]
         if target.device == "cpu":

@@ -1,5 +1,12 @@
-"""One suite per protocol that every implementation runs, and the small models it runs on."""
+"""One suite per protocol that every implementation runs, and the small models it runs on.
 
-from ipfs_accelerate.testing.conformance.models import null_artifact, onnx_artifact
+The suites need pytest and are imported from their own modules: `conformance.runtime`.
+"""
 
-__all__ = ["null_artifact", "onnx_artifact"]
+from ipfs_accelerate.testing.conformance.models import (
+    null_artifact,
+    onnx_artifact,
+    reference_outputs,
+)
+
+__all__ = ["null_artifact", "onnx_artifact", "reference_outputs"]
