@@ -6,6 +6,7 @@ for the writer. What a ``record_*`` call returned from is on disk, whatever happ
 
 from __future__ import annotations
 
+import json
 import threading
 from contextlib import closing, contextmanager
 from typing import TYPE_CHECKING, Self, Unpack
@@ -20,6 +21,7 @@ from ipfs_accelerate.store.rows import (
     availability_row,
     compatibility_row,
     hardware_row,
+    json_text,
     model_row,
     naive_utc,
     result_row,
@@ -29,7 +31,7 @@ from ipfs_accelerate.store.statistics import LedgerStats, read_stats
 from ipfs_accelerate.store.writing import flat_table, insert_results, insert_rows
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator, Sequence
+    from collections.abc import Iterable, Iterator, Mapping, Sequence
     from datetime import datetime
     from pathlib import Path
     from types import TracebackType
@@ -127,6 +129,32 @@ class Ledger:
             ).fetchone()
             if not changed or changed[0] == 0:
                 raise InputError(f"no run {run_id!r} in the ledger", hint="call record_run first")
+
+    def record_models(self, records: Iterable[ModelRecord]) -> int:
+        """Store versions of models; returns how many were new."""
+        rows = [model_row(m) for m in {m.model_id: m for m in records}.values()]
+        with self._transaction() as connection:
+            return insert_rows(connection, "models", rows, stamp=True)
+
+    def annotate_model(self, model_id: str, annotations: Mapping[str, object]) -> None:
+        """Merge into ``metadata.annotations`` of a model; a value of ``None`` removes its entry.
+
+        Raises:
+            InputError: No such model is stored.
+        """
+        with self._transaction() as connection:
+            found = rows_of(
+                connection, "SELECT metadata FROM models WHERE model_id = ?", [model_id]
+            )
+            if not found:
+                raise InputError(f"no model {model_id!r} in the ledger", hint="register it first")
+            metadata = json.loads(str(found[0]["metadata"] or "{}"))
+            merged = {**metadata.get("annotations", {}), **annotations}
+            metadata["annotations"] = {k: v for k, v in merged.items() if v is not None}
+            connection.execute(
+                "UPDATE models SET metadata = ? WHERE model_id = ?",
+                [json_text(metadata), model_id],
+            )
 
     def record_measurements(self, records: Iterable[MeasurementRecord]) -> int:
         """Store results with their samples, models and devices; returns how many were new.
