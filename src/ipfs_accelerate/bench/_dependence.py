@@ -21,12 +21,14 @@ if TYPE_CHECKING:
 __all__ = ["DependenceModel", "dependence_model"]
 
 #: Prior probability that the calls are independent.
-_PRIOR_INDEPENDENT = 0.4
+_PRIOR_INDEPENDENT = 0.6
 #: Variance shares of the correlated part of the latent process.
 _SHARES = (0.25, 0.5, 0.75, 0.9, 1.0)
-#: Shortest correlation time considered, in calls; the longest is a quarter of the series.
+#: Shortest correlation time considered, in calls.
 _SHORTEST_CALLS = 0.5
-_TIME_COUNT = 12
+_TIME_COUNT = 13
+#: Longest correlation time, as a share of the series.
+_LONGEST = 0.5
 #: Longer series are read in segments of this length.
 _SEGMENT = 8192
 
@@ -53,7 +55,7 @@ class DependenceModel:
         """Weight of each hypothesis, ``(series, hypotheses)``.
 
         Args:
-            signs: ``(series, n)``, sign of each sample minus the median, scaled to mean square 1.
+            signs: ``(series, n)``, -1 where a sample is at most the supposed median, else 1.
 
         Source:
             Whittle (1953), Estimation and information in stationary time series, Ark. Mat. 2;
@@ -79,7 +81,7 @@ def dependence_model(n: int) -> DependenceModel:
         Sign correlation ``2/pi * asin(r)`` of a Gaussian pair: Sheppard (1899), Phil. Trans. A 192.
     """
     segment = min(n, _SEGMENT)
-    longest = max(2.0, 0.25 * segment)
+    longest = max(2.0, _LONGEST * segment)
     times = np.geomspace(_SHORTEST_CALLS, longest, _TIME_COUNT)
     spectra = [np.ones(segment - 1)]
     effective = [float(n)]
@@ -103,10 +105,9 @@ def dependence_model(n: int) -> DependenceModel:
 
 def _cosine_power(rows: NDArray[np.float64]) -> NDArray[np.float64]:
     """Squares of the orthonormal DCT-II of each row, without the constant."""
-    n = rows.shape[1]
-    mirrored = np.concatenate([rows, rows[:, ::-1]], axis=1)
-    turned = np.fft.rfft(mirrored, axis=1)[:, 1:n] * np.exp(-0.5j * np.pi * np.arange(1, n) / n)
-    power: NDArray[np.float64] = turned.real**2 / (2 * n)
+    from scipy.fft import dct
+
+    power: NDArray[np.float64] = np.square(dct(rows, axis=1, norm="ortho")[:, 1:])
     return power
 
 

@@ -20,13 +20,22 @@ from ipfs_accelerate.errors import InputError
 if TYPE_CHECKING:
     from numpy.typing import ArrayLike, NDArray
 
-__all__ = ["Interval", "interval_rows", "median_interval"]
+__all__ = [
+    "MIN_EFFECTIVE",
+    "Interval",
+    "checked_confidence",
+    "checked_samples",
+    "interval_rows",
+    "median_interval",
+]
 
 METHOD = "fractional order statistics, dependence averaged over its posterior"
 #: Below this many effective calls the measured coverage falls short of the nominal one.
-_FEWEST_EFFECTIVE = 10.0
+MIN_EFFECTIVE = 20.0
 _FEWEST_SAMPLES = 6
 _FRACTIONS = 400
+#: First step of the search for an end, in units of the square root of the number of samples.
+_FIRST_STRIDE = 0.7
 
 
 @dataclass(frozen=True, slots=True)
@@ -82,8 +91,7 @@ def median_interval(samples_ns: ArrayLike, *, confidence: float = 0.95) -> Inter
         order statistics, J. Appl. Statist. 26; coverage: ``benchmarks/interval_coverage.py``.
     """
     samples = checked_samples(samples_ns)
-    if not 0.5 <= confidence <= 0.999:
-        raise InputError(f"confidence {confidence!r} is not between 0.5 and 0.999")
+    checked_confidence(confidence)
     low, high, effective = interval_rows(samples[None, :], confidence=confidence)
     return Interval(
         low=float(low[0]),
@@ -94,6 +102,16 @@ def median_interval(samples_ns: ArrayLike, *, confidence: float = 0.95) -> Inter
         effective_n=float(effective[0]),
         caution=_caution(samples, float(effective[0]), confidence),
     )
+
+
+def checked_confidence(confidence: float) -> None:
+    """Refuse what no interval can be computed for.
+
+    Raises:
+        InputError: See `median_interval`.
+    """
+    if not 0.5 <= confidence <= 0.999:
+        raise InputError(f"confidence {confidence!r} is not between 0.5 and 0.999")
 
 
 def checked_samples(samples_ns: ArrayLike) -> NDArray[np.float64]:
@@ -121,58 +139,72 @@ def interval_rows(
 ) -> tuple[NDArray[np.float64], NDArray[np.float64], NDArray[np.float64]]:
     """Lower ends, upper ends and effective samples of many series of equal length.
 
+    Each end is found by inverting a test: a value is inside when the count of samples up to it is
+    not surprising, given the dependence of the signs *around that value*. (Signs around the sample
+    median are balanced by construction and so look less dependent than they are.)
+
     Args:
         rows: ``(series, n)``; not checked.
         confidence: Nominal coverage.
     """
-    n = rows.shape[1]
-    signs = np.sign(rows - np.median(rows, axis=1, keepdims=True))
-    scale = np.sqrt(np.mean(signs**2, axis=1, keepdims=True))
-    signs = np.divide(signs, scale, out=np.zeros_like(signs), where=scale > 0)
-    model = dependence_model(n)
-    weights = model.posterior(signs)
-    fraction = _fractions_for(weights @ _miss_table(n).T, 1 - confidence)
-    ordered = np.sort(rows, axis=1)
+    alpha = 1 - confidence
+    model = dependence_model(rows.shape[1])
+    weights = model.posterior(_signs(rows, np.median(rows, axis=1)))
     effective = 1.0 / (weights @ (1.0 / model.effective_n))
-    effective[scale[:, 0] == 0] = n  # a constant series leaves nothing to doubt
-    return _at(ordered, fraction), _at(ordered, 1 - fraction), effective
+    effective[rows.min(axis=1) == rows.max(axis=1)] = model.n  # nothing is left to doubt
+    return _lower_end(rows, alpha), -_lower_end(-rows, alpha), effective
 
 
-def _grid() -> NDArray[np.float64]:
-    return np.linspace(0.0, 0.5, _FRACTIONS + 1)
+def _signs(rows: NDArray[np.float64], threshold: NDArray[np.float64]) -> NDArray[np.float64]:
+    return np.where(rows <= threshold[:, None], -1.0, 1.0)
+
+
+def _lower_end(rows: NDArray[np.float64], alpha: float) -> NDArray[np.float64]:
+    """Bisect for the rank from which on a value is not surprising as the median."""
+    ordered = np.sort(rows, axis=1)
+    n, every = rows.shape[1], np.arange(len(rows))
+    outside, inside = np.zeros(len(rows), dtype=np.intp), np.full(len(rows), (n + 1) // 2)
+    p_outside, p_inside = np.zeros(len(rows)), np.ones(len(rows))
+    stride = np.full(len(rows), max(1, round(_FIRST_STRIDE * np.sqrt(n))))
+    while np.any(inside - outside > 1):
+        middle = np.maximum(np.maximum((outside + inside) // 2, inside - stride), 1)
+        p = _plausibility(rows, ordered[every, middle - 1])
+        accept = p >= alpha
+        inside, p_inside = np.where(accept, middle, inside), np.where(accept, p, p_inside)
+        outside, p_outside = np.where(accept, outside, middle), np.where(accept, p_outside, p)
+        stride = np.where(outside > 0, n, stride * 3 // 2 + 1)
+    rank = inside - (p_inside - alpha) / (p_inside - p_outside)
+    below = np.clip(np.floor(rank).astype(np.intp), 1, n - 1)
+    rest = np.clip(rank - below, 0.0, 1.0)
+    end: NDArray[np.float64] = ordered[every, below - 1] * (1 - rest) + ordered[every, below] * rest
+    return end
+
+
+def _plausibility(rows: NDArray[np.float64], value: NDArray[np.float64]) -> NDArray[np.float64]:
+    """Two-sided p-value of each value as the median of its series."""
+    n = rows.shape[1]
+    signs = _signs(rows, value)
+    count = np.count_nonzero(signs < 0, axis=1)
+    fraction = np.minimum(count / (n + 1), 0.5)
+    position = fraction * 2 * _FRACTIONS
+    below = np.minimum(position.astype(np.intp), _FRACTIONS - 1)
+    rest = (position - below)[:, None]
+    table = _miss_table(n)
+    miss = table[below] * (1 - rest) + table[below + 1] * rest
+    weights = dependence_model(n).posterior(signs)
+    p: NDArray[np.float64] = np.einsum("ij,ij->i", weights, miss)
+    return p
 
 
 @lru_cache(maxsize=64)
 def _miss_table(n: int) -> NDArray[np.float64]:
-    """Probability that the interval between two fractions misses, ``(fractions, hypotheses)``."""
+    """Probability that an interval between two fractions misses, ``(fractions, hypotheses)``."""
     from scipy.special import betainc
 
     effective = dependence_model(n).effective_n
-    rank = _grid()[:, None] * (effective + 1)
-    with np.errstate(invalid="ignore"):
-        miss = 2 * betainc(effective + 1 - rank, rank, 0.5)
-    miss[0] = 0.0
-    return np.asarray(miss)
-
-
-def _fractions_for(miss: NDArray[np.float64], alpha: float) -> NDArray[np.float64]:
-    """The fraction (0..0.5) of each row at which the miss probability reaches ``alpha``."""
-    grid = _grid()
-    above = np.argmax(miss >= alpha, axis=1)
-    rows = np.arange(len(miss))
-    left, right = miss[rows, above - 1], miss[rows, above]
-    fraction: NDArray[np.float64] = grid[above] - (right - alpha) / (right - left) * grid[1]
-    return fraction
-
-
-def _at(ordered: NDArray[np.float64], fraction: NDArray[np.float64]) -> NDArray[np.float64]:
-    n = ordered.shape[1]
-    position = np.clip(fraction * (n + 1), 1, n) - 1
-    below = np.minimum(position.astype(np.intp), n - 2)
-    rest = position - below
-    rows = np.arange(len(ordered))
-    value: NDArray[np.float64] = ordered[rows, below] * (1 - rest) + ordered[rows, below + 1] * rest
-    return value
+    rank = np.linspace(0.0, 0.5, _FRACTIONS + 1)[1:, None] * (effective + 1)
+    miss = 2 * betainc(effective + 1 - rank, rank, 0.5)
+    return np.concatenate([np.zeros((1, len(effective))), miss])
 
 
 def _caution(samples: NDArray[np.float64], effective: float, confidence: float) -> str | None:
@@ -182,6 +214,6 @@ def _caution(samples: NDArray[np.float64], effective: float, confidence: float) 
     reachable = 1 - 2 * 0.5**n
     if n < _FEWEST_SAMPLES or reachable < confidence:
         return f"{n} samples: smallest to largest covers at most {reachable:.1%}"
-    if effective < _FEWEST_EFFECTIVE:
+    if effective < MIN_EFFECTIVE:
         return f"{n} samples are worth only {effective:.0f} independent ones"
     return None

@@ -76,20 +76,25 @@ class WarmupDetector:
         self._samples: list[int] = []
         self._spent_ns = 0
         self._quiet = 0
+        self._end: WarmupDecision | None = None
 
     def add(self, latency_ns: int) -> WarmupDecision:
-        """Take one latency and decide.
+        """Take one latency and decide; once done, the decision stands whatever is added.
 
         Raises:
             InputError: The latency is negative.
         """
         if latency_ns < 0:
             raise InputError(f"latency {latency_ns} ns is negative")
+        if self._end is not None:
+            return self._end
         self._samples.append(latency_ns)
         self._spent_ns += latency_ns
         quiet, reason = self._look()
         self._quiet = self._quiet + 1 if quiet else 0
-        return self._decide(reason)
+        decision = self._decide(reason)
+        self._end = decision if decision.is_done else None
+        return decision
 
     def _look(self) -> tuple[bool, str]:
         window, n = self._policy.window, len(self._samples)
