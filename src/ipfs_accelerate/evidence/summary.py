@@ -11,9 +11,19 @@ from ipfs_accelerate.telemetry import Origin
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping, Sequence
 
+    from ipfs_accelerate.bench.intervals import Interval
     from ipfs_accelerate.store import MeasurementRecord, RunRecord
 
-__all__ = ["BASELINE_TARGETS", "CaseGroup", "RankedRow", "RunSummary", "Speedup", "summarise"]
+__all__ = [
+    "BASELINE_TARGETS",
+    "CaseGroup",
+    "RankedRow",
+    "RunSummary",
+    "Speedup",
+    "by_reason",
+    "failure_message",
+    "summarise",
+]
 
 #: What a user would have taken unasked: PyTorch eager in fp32, on the GPU where there is one.
 BASELINE_TARGETS = ("torch/cuda:0/fp32", "torch/rocm:0/fp32", "torch/mps/fp32", "torch/cpu/fp32")
@@ -146,6 +156,22 @@ def summarise(
     )
 
 
+def failure_message(record: MeasurementRecord) -> str:
+    """Why a case failed, in one line."""
+    error = record.error or {}
+    inner = error.get("error")
+    message = inner.get("message") if isinstance(inner, dict) else error.get("message")
+    return str(message or "no reason was recorded")
+
+
+def by_reason(unavailable: Mapping[str, str]) -> dict[str, list[str]]:
+    """Reason → targets it applies to, in the order given: what is not possible, said once."""
+    grouped: dict[str, list[str]] = {}
+    for target, reason in unavailable.items():
+        grouped.setdefault(reason, []).append(target)
+    return grouped
+
+
 def _is_ok(record: MeasurementRecord) -> bool:
     return record.status is CaseStatus.OK
 
@@ -175,20 +201,31 @@ def _group(rows: Sequence[MeasurementRecord]) -> CaseGroup | None:
 
 
 def _ranks(rows: Sequence[MeasurementRecord]) -> list[int]:
-    """Competition ranks; a row shares the rank of the first row its interval overlaps with."""
-    ranks: list[int] = []
-    leader = 0
-    for index, row in enumerate(rows):
-        if index and not _overlap(rows[leader], row):
-            leader = index
-        ranks.append(leader + 1)
-    return ranks
+    """Competition ranks in the order of ``rows``; rows that cannot be told apart share one."""
+    from ipfs_accelerate.bench.compare import rank
+
+    by_target = {row.target: _interval(row) for row in rows}
+    ranks: dict[str, int] = {}
+    for names in rank(by_target):
+        place = len(ranks) + 1
+        ranks.update(dict.fromkeys(names, place))
+    return [ranks[row.target] for row in rows]
 
 
-def _overlap(fast: MeasurementRecord, slow: MeasurementRecord) -> bool:
-    if fast.latency_high_ns is None or slow.latency_low_ns is None:
-        return fast.latency_p50_ns == slow.latency_p50_ns
-    return slow.latency_low_ns <= fast.latency_high_ns
+def _interval(record: MeasurementRecord) -> Interval:
+    """The stored interval; without one the median alone, which then ties with nothing else."""
+    from ipfs_accelerate.bench.intervals import Interval
+
+    median = record.latency_p50_ns or 0
+    count = len(record.samples_ns)
+    return Interval(
+        low=median if record.latency_low_ns is None else record.latency_low_ns,
+        median=median,
+        high=median if record.latency_high_ns is None else record.latency_high_ns,
+        confidence=0.95,
+        n=count,
+        effective_n=count,
+    )
 
 
 def _speedup(record: MeasurementRecord, baseline: MeasurementRecord | None) -> Speedup | None:
@@ -196,16 +233,14 @@ def _speedup(record: MeasurementRecord, baseline: MeasurementRecord | None) -> S
         return None
     if record is baseline:
         return Speedup(1.0, 1.0, 1.0, "baseline")
-    import numpy as np
-
     from ipfs_accelerate.bench.compare import compare
 
-    result = compare(
-        np.asarray(baseline.samples_ns, dtype=np.int64),
-        np.asarray(record.samples_ns, dtype=np.int64),
+    time = compare(
+        baseline.samples_ns,
+        record.samples_ns,
         interleaved=bool(record.environment.get("interleaved")),
     )
-    return Speedup(result.ratio, result.low, result.high, result.verdict)
+    return Speedup(1 / time.ratio, 1 / time.high, 1 / time.low, time.verdict)
 
 
 def _eligibility(record: MeasurementRecord) -> tuple[bool, tuple[str, ...]]:

@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 from ipfs_accelerate.evidence import summarise
+from ipfs_accelerate.evidence.summary import by_reason, failure_message
 from ipfs_accelerate.store import CaseStatus
 from ipfs_accelerate.telemetry import Origin
 
@@ -60,3 +61,14 @@ def test_failed_rows_are_kept_apart(row, run) -> None:
     summary = summarise(run, [row("torch/cpu/fp32", 20.0), failed])
     assert [r.target for r in summary.failed] == ["torch/cpu/bf16"]
     assert len(summary.groups[0].rows) == 1
+
+
+def test_what_is_not_possible_is_said_once_per_reason() -> None:
+    grouped = by_reason({"a/cuda/fp32": "no GPU", "b/npu/int8": "no NPU", "a/cuda/fp16": "no GPU"})
+    assert grouped == {"no GPU": ["a/cuda/fp32", "a/cuda/fp16"], "no NPU": ["b/npu/int8"]}
+
+
+def test_a_failure_says_why_wherever_the_reason_is_kept(row) -> None:
+    typed = row("x/cpu/fp32", 1.0, error={"exit_code": 1, "error": {"message": "out of memory"}})
+    assert failure_message(typed) == "out of memory"
+    assert failure_message(row("x/cpu/fp32", 1.0)) == "no reason was recorded"

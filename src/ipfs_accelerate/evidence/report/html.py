@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING
 
 from ipfs_accelerate.evidence import figures
 from ipfs_accelerate.evidence.report.present import COLUMNS, cells, duration
+from ipfs_accelerate.evidence.summary import by_reason, failure_message
 
 if TYPE_CHECKING:
     import plotly.graph_objects as go
@@ -34,6 +35,8 @@ def render(summary: RunSummary) -> str:
         columns=COLUMNS,
         environment=_environment(summary),
         duration=duration,
+        by_reason=by_reason,
+        failure_message=failure_message,
         plotlyjs=get_plotlyjs() if summary.groups else "",
     )
 

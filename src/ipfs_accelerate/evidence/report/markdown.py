@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from ipfs_accelerate.evidence.report.present import COLUMNS, cells, duration
+from ipfs_accelerate.evidence.summary import by_reason, failure_message
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
@@ -30,7 +31,7 @@ def render(summary: RunSummary) -> str:
     if summary.failed:
         parts += ["## Failed", _table(("target", "case", "status", "reason"), _failures(summary))]
     if summary.unavailable:
-        parts += ["## Not possible here", _table(("target", "why"), summary.unavailable.items())]
+        parts += ["## Not possible here", _table(("why", "targets"), _unavailable(summary))]
     return "\n\n".join(parts) + "\n"
 
 
@@ -52,11 +53,12 @@ def _group(group: CaseGroup) -> list[str]:
     return parts
 
 
+def _unavailable(summary: RunSummary) -> list[tuple[str, str]]:
+    return [(why, ", ".join(t)) for why, t in by_reason(summary.unavailable).items()]
+
+
 def _failures(summary: RunSummary) -> list[tuple[str, str, str, str]]:
-    return [
-        (r.target, r.test_case, r.status.value, str((r.error or {}).get("message", "")))
-        for r in summary.failed
-    ]
+    return [(r.target, r.test_case, r.status.value, failure_message(r)) for r in summary.failed]
 
 
 def _table(header: Sequence[str], rows: Iterable[Sequence[str]]) -> str:
