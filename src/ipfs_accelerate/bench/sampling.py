@@ -14,7 +14,7 @@ from ipfs_accelerate.errors import InputError
 if TYPE_CHECKING:
     from ipfs_accelerate.bench.intervals import Interval
 
-__all__ = ["AdaptiveSampler", "SamplingPolicy", "Stop", "StopReason", "Take"]
+__all__ = ["AdaptiveSampler", "SamplingPolicy", "Stop", "StopReason", "Take", "next_look"]
 
 StopReason = Literal["precise", "budget", "max_samples"]
 #: Looks happen at sample counts that grow by this factor.
@@ -64,6 +64,11 @@ class Stop:
     interval: Interval | None
 
 
+def next_look(n: int, policy: SamplingPolicy) -> int:
+    """Count of samples at which to look again after a look at ``n``."""
+    return min(max(math.ceil(n * GROWTH), policy.min_samples), policy.max_samples)
+
+
 class AdaptiveSampler:
     """Latencies in, ``Take`` or ``Stop`` out; no clock, no I/O.
 
@@ -107,7 +112,7 @@ class AdaptiveSampler:
             return self._stop("precise")
         if n >= self.policy.max_samples:
             return self._stop("max_samples")
-        self._next_look = min(math.ceil(n * GROWTH), self.policy.max_samples)
+        self._next_look = next_look(n, self.policy)
         return Take(self._affordable(self._next_look - n))
 
     def _affordable(self, wanted: int) -> int:
