@@ -6,6 +6,7 @@ import json
 import sys
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
+from zipfile import BadZipFile
 
 import click
 
@@ -187,7 +188,7 @@ def _from_file(path: Path) -> object:
         if path.suffix == ".npz":
             return _tensors(path)
         return path.read_text(encoding="utf-8")
-    except (OSError, ValueError) as error:
+    except (OSError, ValueError, BadZipFile) as error:
         raise InputError(
             f"cannot read the input file {str(path)!r}: {error}",
             hint="@file is for text and .npz tensors; images and sound are named without @",
@@ -197,5 +198,5 @@ def _from_file(path: Path) -> object:
 def _tensors(path: Path) -> dict[str, Any]:
     import numpy as np
 
-    with np.load(path, allow_pickle=False) as arrays:
+    with path.open("rb") as stream, np.load(stream, allow_pickle=False) as arrays:
         return {name: arrays[name] for name in arrays.files}

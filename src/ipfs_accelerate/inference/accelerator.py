@@ -124,6 +124,8 @@ class Accelerator:
         wanted: tuple[str | Target | None, bool | None],
         options: Mapping[str, object],
     ) -> RunResult:
+        if wanted[0] is not None:
+            self._planner.check(wanted[0])
         model = self._models.get(ref) or self._open(ref)
         if task is None and not options and are_tensors(inputs):
             return self._run_tensors(model, inputs, wanted)  # type: ignore[arg-type]

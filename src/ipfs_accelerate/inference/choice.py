@@ -148,18 +148,21 @@ class Candidate:
         position: Place in the chain, from 0; ``None`` when it is not taken unasked.
         reason: Why it stands there, or why not.
         evidence: What its place rests on; ``None`` when it rests on the rules.
+        is_usable: Whether it can be used on this machine at all.
     """
 
     target: Target
     position: int | None
     reason: str
     evidence: Evidence | None = None
+    is_usable: bool = True
 
     def to_dict(self) -> dict[str, object]:
         """The fields as JSON-serialisable values."""
         return {
             "target": str(self.target),
             "position": self.position,
+            "is_usable": self.is_usable,
             "reason": self.reason,
             "evidence": None if self.evidence is None else self.evidence.to_dict(),
         }
@@ -208,9 +211,14 @@ class Choice:
     def __str__(self) -> str:
         lines = [f"target  {self.target}", f"basis   {self.basis.value}: {self.reason}"]
         lines.append("chain   " + " → ".join(str(t) for t in self.chain))
+        absent: dict[str, int] = {}
         for candidate in self.candidates:
+            if not candidate.is_usable:
+                absent[candidate.reason] = absent.get(candidate.reason, 0) + 1
+                continue
             place = "-" if candidate.position is None else str(candidate.position + 1)
-            lines.append(f"  {place:>2}  {candidate.target!s:<34} {candidate.reason}")
+            lines.append(f"  {place:>2}  {candidate.target!s:<28} {candidate.reason}")
+        lines += [f"   -  {count} not usable: {reason}" for reason, count in absent.items()]
         return "\n".join(lines)
 
 
@@ -254,7 +262,9 @@ def choose(
     ]
     candidates += [Candidate(t, None, why, e) for t, (why, e) in refused.items()]
     candidates += [Candidate(t, None, why) for t, why in passed_over]
-    candidates += [Candidate(t, None, s.reason) for t, s in supported if not s.usable]
+    candidates += [
+        Candidate(t, None, s.reason, is_usable=False) for t, s in supported if not s.usable
+    ]
     basis, reason = _ground(ranked, case, named)
     return Choice(chain[0], basis, reason, chain, tuple(candidates), shape)
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from functools import cached_property
 from typing import TYPE_CHECKING
 
@@ -45,6 +46,7 @@ class Planner:
         self._named = tuple(Target.parse(t) for t in targets)
         self._ledger = ledger
         self._predictors = tuple(predictors)
+        self._checked: set[str | Target] = set()
 
     @cached_property
     def devices(self) -> tuple[Device, ...]:
@@ -59,13 +61,25 @@ class Planner:
             UnknownTargetError: A named target does not exist.
         """
         listed = dict(runtimes.targets(self.devices))
-        return list((listed | {t: runtimes.support(t, self.devices) for t in self._named}).items())
+        unlisted = [t for t in self._named if t not in listed]
+        listed |= {t: runtimes.support(t, self.devices) for t in unlisted}
+        return list(listed.items())
 
     def evidence(self, artifact: ModelArtifact) -> list[Evidence]:
         """This machine's measurements of a model, read now."""
         path, wait_s = self._settings.ledger_path, self._settings.lock_timeout_s
         ledger = self._ledger or open_ledger(path, wait_s)
         return [] if ledger is None else own_measurements(ledger, artifact, self.devices)
+
+    def check(self, target: str | Target) -> None:
+        """Whether a target exists, before anything is downloaded or converted for it.
+
+        Raises:
+            UnknownTargetError: It does not.
+        """
+        if target not in self._checked:
+            runtimes.support(Target.parse(target), self.devices)
+            self._checked.add(target)
 
     def choose(
         self, artifact: ModelArtifact, evidence: Sequence[Evidence], shape: CallShape
@@ -105,9 +119,7 @@ class Planner:
         chain = (wanted, *(t for t in rest.chain if t != wanted))
         places = {t: i for i, t in enumerate(chain)}
         others = tuple(
-            Candidate(c.target, places.get(c.target), c.reason, c.evidence)
-            for c in rest.candidates
-            if c.target != wanted
+            replace(c, position=places.get(c.target)) for c in rest.candidates if c.target != wanted
         )
         reason = f"asked for; then by {rest.basis.value}: {rest.reason}"
         return Choice(wanted, Basis.REQUESTED, reason, chain, (first, *others), shape)

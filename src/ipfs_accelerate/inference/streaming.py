@@ -39,7 +39,9 @@ class TextStream:
         self.is_stopped = False
 
     def push(self, token_id: int) -> str:
-        """Add a token; returns the text that became certain."""
+        """Add a token; returns the text that became certain (nothing after a stop text)."""
+        if self.is_stopped:
+            return ""
         self.ids.append(token_id)
         before = self._tokenizer.decode(self.ids[self._from : self._read])
         now = self._tokenizer.decode(self.ids[self._from :])

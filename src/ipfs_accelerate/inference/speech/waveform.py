@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import struct
 from math import gcd
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -75,7 +76,7 @@ def _read(path: Path) -> tuple[np.ndarray, int]:
         raise InputError(f"no such recording: {path}")
     try:
         rate, samples = wavfile.read(path)
-    except (ValueError, EOFError, OSError) as error:
+    except (ValueError, EOFError, OSError, struct.error) as error:
         raise InputError(
             f"{path} is not a WAV file that can be read: {error}",
             hint="convert it, e.g. ffmpeg -i IN -ar 16000 -ac 1 OUT.wav",
