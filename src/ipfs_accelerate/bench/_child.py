@@ -23,6 +23,7 @@ if TYPE_CHECKING:
 
     import numpy as np
 
+    from ipfs_accelerate.config import Settings
     from ipfs_accelerate.models import ModelArtifact
     from ipfs_accelerate.runtimes import Session
 
@@ -35,6 +36,8 @@ class Worker:
     def __init__(self) -> None:
         self._session: Session | None = None
         self._inputs: dict[str, np.ndarray] = {}
+        self._artifact: ModelArtifact | None = None
+        self._settings: Settings | None = None
 
     def load(
         self,
@@ -56,7 +59,8 @@ class Worker:
 
         wanted = BenchCase.from_dict(case)
         chosen = Settings(**settings)  # type: ignore[arg-type]  # validated by pydantic
-        artifact: ModelArtifact = resolve(wanted.model, settings=chosen)
+        artifact = resolve(wanted.model, settings=chosen)
+        self._artifact, self._settings = artifact, chosen
         started_ns = MonotonicClock().now_ns()
         options = LoadOptions(threads=threads, settings=chosen)
         self._session = load(artifact, wanted.target, devices=detect(), options=options)
@@ -110,11 +114,13 @@ class Worker:
         }
 
     def reference(self, *, path: str) -> dict[str, object]:
-        """Keep this case's outputs for the parity of others."""
+        """Keep this case's outputs for the parity of others, and count its work."""
         from ipfs_accelerate.bench.parity import save_outputs
+        from ipfs_accelerate.bench.workload import work_of
 
         save_outputs(path, self._loaded().run(self._inputs))
-        return {}
+        assert self._artifact is not None
+        return work_of(self._artifact, self._inputs, self._settings)
 
     def parity(self, *, path: str, precision: str) -> dict[str, object]:
         """Compare this case's outputs with kept ones."""

@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import asdict, dataclass
 from typing import TYPE_CHECKING
 
+from ipfs_accelerate.bench.pairing import speed_ratio
 from ipfs_accelerate.errors import InputError
 from ipfs_accelerate.store import CaseStatus
 from ipfs_accelerate.telemetry import Origin
@@ -29,7 +30,7 @@ class Comparison:
         ratio: How many times faster it is now; below 1 it became slower.
         low: Lower end of the interval of the ratio.
         high: Upper end.
-        verdict: ``faster``, ``slower``, or why neither can be said.
+        verdict: ``faster``, ``slower``, ``no difference`` or ``inconclusive``.
     """
 
     model: str
@@ -105,13 +106,7 @@ def _is_comparable(record: MeasurementRecord) -> bool:
 
 
 def _compare(before: MeasurementRecord, now: MeasurementRecord) -> Comparison:
-    import numpy as np
-
-    from ipfs_accelerate.bench.compare import compare
-
-    found = compare(
-        np.asarray(before.samples_ns, dtype=np.int64), np.asarray(now.samples_ns, dtype=np.int64)
-    )
+    found = speed_ratio(before, now)
     return Comparison(
         model=now.model.model_name,
         target=now.target,

@@ -23,8 +23,10 @@ from ipfs_accelerate.bench import _tree
 from ipfs_accelerate.errors import (
     AccelerateError,
     ChildFailedError,
+    ConversionError,
     DeadlineExceededError,
     MemoryLimitError,
+    ParityError,
 )
 from ipfs_accelerate.store import CaseStatus
 from ipfs_accelerate.telemetry import MonotonicClock
@@ -344,4 +346,6 @@ _STATUS_OF_CATEGORY = {
 def _status_of(remote: Mapping[str, object]) -> CaseStatus:
     if remote.get("code") == DeadlineExceededError.code:
         return CaseStatus.TIMEOUT
+    if remote.get("code") in {ConversionError.code, ParityError.code}:
+        return CaseStatus.UNAVAILABLE  # we refuse to offer this target for this model
     return _STATUS_OF_CATEGORY.get(str(remote.get("category")), CaseStatus.EXECUTION_ERROR)

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import os
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, cast
 
+from ipfs_accelerate.bench.interference import Surroundings
 from ipfs_accelerate.bench.isolation import Child
 from ipfs_accelerate.bench.sampling import AdaptiveSampler, SamplingPolicy, Stop, Take
 from ipfs_accelerate.bench.surroundings import EnergyMeter
@@ -14,16 +16,15 @@ from ipfs_accelerate.errors import AccelerateError, ChildFailedError
 from ipfs_accelerate.hardware import energy_sensors
 from ipfs_accelerate.runtimes import Target
 from ipfs_accelerate.store import CaseStatus
-from ipfs_accelerate.telemetry import observe_machine, observe_process
+from ipfs_accelerate.telemetry import MonotonicClock, observe_machine, observe_process
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Mapping
 
     from ipfs_accelerate.bench.case import BenchCase, Limits
     from ipfs_accelerate.config import Settings
-    from ipfs_accelerate.telemetry import MachineLoad
 
-__all__ = ["BLOCK_NS", "CaseRun", "Observation", "RunOptions"]
+__all__ = ["BLOCK_NS", "MAX_SAMPLES", "CaseRun", "Observation", "Reference", "RunOptions"]
 
 #: Length of a block of samples. Short against the drift of a machine, long against switching.
 BLOCK_NS = 250 * 10**6
@@ -53,6 +54,23 @@ class RunOptions:
     plugins: tuple[str, ...] = ()
 
 
+@dataclass(frozen=True, slots=True)
+class Reference:
+    """What a workload computes, and how much that is.
+
+    Attributes:
+        path: File of kept outputs; ``None`` when there are none.
+        name: Target they come from, or why there are none.
+        work: Fields of `models.flops.Work` of one call; ``None`` when it could not be counted.
+        why_no_work: Why not.
+    """
+
+    path: Path | None
+    name: str
+    work: Mapping[str, int] | None = None
+    why_no_work: str | None = None
+
+
 @dataclass(slots=True)
 class Observation:
     """What was seen of one case, filled step by step; see `MeasurementRecord` for the units."""
@@ -63,13 +81,13 @@ class Observation:
     samples_ns: list[int] = field(default_factory=list)
     blocks: list[int] = field(default_factory=list)
     cpu_ns: int = 0
-    loads: list[tuple[MachineLoad, MachineLoad]] = field(default_factory=list)
+    windows: list[Surroundings] = field(default_factory=list)
     peak_memory_bytes: int | None = None
     energy_j: float | None = None
     placement: dict[str, object] | None = None
     parity: dict[str, object] | None = None
     reasons: dict[str, str] = field(default_factory=dict)
-    flags: list[str] = field(default_factory=list)
+    flags: dict[str, str] = field(default_factory=dict)
     stop: Stop | None = None
     warmup_reason: str = ""
     status: CaseStatus = CaseStatus.OK
@@ -131,13 +149,9 @@ class CaseRun:
         step = self._sampler.next()
         if isinstance(step, Take):
             block = min(step.count, self._calls_in(BLOCK_NS))
-            before = observe_machine()
-            self._meter.start()
-            reply = self._request("sample", count=block, budget_ns=4 * BLOCK_NS, skip=skip)
-            self._meter.stop()
+            reply = self._observed(count=block, skip=skip)
             samples = cast("list[int]", reply["samples_ns"])
             self.seen.cpu_ns += cast("int", reply["cpu_ns"])
-            self.seen.loads.append((before, observe_machine()))
             self.seen.samples_ns += samples
             self.seen.blocks.append(len(samples))
             for latency_ns in samples:
@@ -149,13 +163,8 @@ class CaseRun:
             return True
         return False
 
-    def conclude(self, reference: Path | None, reference_name: str) -> None:
-        """After the last block: peak memory, then placement and parity, which may fail alone.
-
-        Args:
-            reference: Kept outputs of the reference; ``None`` when there are none.
-            reference_name: Target they come from, or why there are none.
-        """
+    def conclude(self, reference: Reference) -> None:
+        """After the last block: peak memory, then placement and parity, which may fail alone."""
         self._stage("checking")
         child = self._open()
         tree_bytes, own_bytes = child.peak_tree_bytes, observe_process(child.pid).peak_rss_bytes
@@ -164,12 +173,12 @@ class CaseRun:
         if self._meter.reason:
             self.seen.reasons["energy_j"] = self._meter.reason
         self.seen.placement = self._try("placement")
-        if reference is None:
-            self.seen.reasons["parity"] = reference_name
+        if reference.path is None:
+            self.seen.reasons["parity"] = reference.name
             return
         precision = str(self.seen.facts["executed_precision"])
-        found = self._try("parity", path=str(reference), precision=precision)
-        self.seen.parity = None if found is None else {**found, "reference": reference_name}
+        found = self._try("parity", path=str(reference.path), precision=precision)
+        self.seen.parity = None if found is None else {**found, "reference": reference.name}
 
     def finish(self) -> None:
         """Let the process free what it holds, then end it."""
@@ -182,10 +191,10 @@ class CaseRun:
             self._child.close()
             self._child = None
 
-    def keep_outputs(self, path: Path) -> None:
-        """Load, and write this case's outputs as the reference of others."""
+    def keep_outputs(self, path: Path) -> dict[str, object]:
+        """Load, write this case's outputs as the reference of others, and count its work."""
         self._load()
-        self._request("reference", path=str(path))
+        return self._request("reference", path=str(path))
 
     # --- steps ---
 
@@ -213,9 +222,24 @@ class CaseRun:
             self.seen.warmup_ns += samples
             decision = [detector.add(latency_ns) for latency_ns in samples][-1]
             if decision.is_done:
-                self.seen.flags += decision.flags
+                self.seen.flags |= dict.fromkeys(decision.flags, decision.reason)
                 self.seen.warmup_reason = decision.reason
                 return
+
+    def _observed(self, *, count: int, skip: int) -> dict[str, object]:
+        """A block of samples with machine, process and energy read around it."""
+        pid = self._open().pid
+        machine, process = observe_machine(), observe_process(pid)
+        self._meter.start()
+        started_ns = MonotonicClock().now_ns()
+        reply = self._request("sample", count=count, budget_ns=4 * BLOCK_NS, skip=skip)
+        elapsed_ns = MonotonicClock().now_ns() - started_ns
+        self._meter.stop()
+        window = Surroundings(
+            (machine, observe_machine()), (process, observe_process(pid)), elapsed_ns, _cores()
+        )
+        self.seen.windows.append(window)
+        return reply
 
     def _run(self, count: int) -> list[int]:
         reply = self._request("sample", count=count, budget_ns=4 * BLOCK_NS)
@@ -244,7 +268,7 @@ class CaseRun:
             if self._is_cancelled():
                 raise
             self.seen.reasons[command] = error.message
-            self.seen.flags.append(f"{command}_failed")
+            self.seen.flags[f"{command}_failed"] = error.message
             if not self._child.is_alive:
                 self.close()
             return None
@@ -252,3 +276,7 @@ class CaseRun:
     def _conversions(self) -> frozenset[Path]:
         folder = self._options.settings.conversions_dir
         return frozenset(folder.iterdir()) if folder.is_dir() else frozenset()
+
+
+def _cores() -> int:
+    return os.cpu_count() or 1

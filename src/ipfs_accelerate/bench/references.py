@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from ipfs_accelerate import __version__
-from ipfs_accelerate.bench.measure import CaseRun
+from ipfs_accelerate.bench.measure import CaseRun, Reference
 from ipfs_accelerate.errors import AccelerateError
 
 if TYPE_CHECKING:
@@ -18,11 +18,14 @@ if TYPE_CHECKING:
 
     from ipfs_accelerate.bench.case import BenchCase
     from ipfs_accelerate.bench.measure import RunOptions
+    from ipfs_accelerate.models import ModelArtifact
 
 __all__ = ["REFERENCE_TARGETS", "References"]
 
 #: In order of preference: the implementation a model was published with, then graph runtimes.
 REFERENCE_TARGETS = ("torch/cpu/fp32", "onnxruntime/cpu/fp32", "openvino/cpu/fp32")
+
+_TORCH_FORMATS = {"safetensors", "pytorch_bin"}
 
 
 class References:
@@ -31,7 +34,7 @@ class References:
     Args:
         options: Seed, input, limits and settings; the same inputs are used for reference and case.
         usable: Targets usable on this machine.
-        identity: Identity of a case's model.
+        model: The model of a case.
         is_cancelled: Asked while it works.
     """
 
@@ -40,47 +43,53 @@ class References:
         options: RunOptions,
         usable: Sequence[str],
         *,
-        identity: Callable[[BenchCase], str],
+        model: Callable[[BenchCase], ModelArtifact],
         is_cancelled: Callable[[], bool] = lambda: False,
     ) -> None:
         self._options = options
         self._candidates = [t for t in REFERENCE_TARGETS if t in usable]
-        self._identity = identity
+        self._model = model
         self._is_cancelled = is_cancelled
-        self._known: dict[tuple[str, str], tuple[Path | None, str]] = {}
+        self._known: dict[tuple[str, str], Reference] = {}
 
-    def outputs_for(self, case: BenchCase) -> tuple[Path | None, str]:
-        """File with the outputs and the target they come from, or ``None`` and why."""
+    def of(self, case: BenchCase) -> Reference:
+        """The reference of a case's workload, computed now when it is not on disk."""
         key = (case.model, case.name)
         if key not in self._known:
             self._known[key] = self._find(case)
         return self._known[key]
 
-    def _find(self, case: BenchCase) -> tuple[Path | None, str]:
+    def _find(self, case: BenchCase) -> Reference:
         why = f"none of {', '.join(REFERENCE_TARGETS)} is usable here"
         for target in self._candidates:
-            path = self._path(case, target)
-            if path.is_file():
-                return path, target
-            run = CaseRun(
-                dataclasses.replace(case, target=target),
-                self._options,
-                is_cancelled=self._is_cancelled,
-            )
-            try:
-                run.keep_outputs(path)
-            except AccelerateError as error:
-                why = f"no reference from {target}: {error.message}"
+            if target.startswith("torch/") and not self._model(case).formats & _TORCH_FORMATS:
                 continue
-            finally:
-                run.close()
-            return path, target
-        return None, why
+            path = self._path(case, target)
+            facts = path.with_suffix(".json")
+            if not (path.is_file() and facts.is_file()):
+                try:
+                    self._compute(dataclasses.replace(case, target=target), path, facts)
+                except AccelerateError as error:
+                    why = f"no reference from {target}: {error.message}"
+                    continue
+            return Reference(path, target, **json.loads(facts.read_text(encoding="utf-8")))
+        return Reference(None, why, why_no_work=why)
+
+    def _compute(self, case: BenchCase, path: Path, facts: Path) -> None:
+        """In a process of its own, which may also convert the model, without a memory limit."""
+        limits = dataclasses.replace(self._options.limits, memory_bytes=None)
+        options = dataclasses.replace(self._options, limits=limits)
+        run = CaseRun(case, options, is_cancelled=self._is_cancelled)
+        try:
+            counted = run.keep_outputs(path)
+        finally:
+            run.close()
+        facts.write_text(json.dumps(counted), encoding="utf-8")
 
     def _path(self, case: BenchCase, target: str) -> Path:
         text = self._options.input_file
         made_from = [
-            self._identity(case),
+            self._model(case).identity,
             case.name,
             target,
             self._options.seed,

@@ -2,24 +2,30 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, cast
 
+from ipfs_accelerate.bench.interference import (
+    Surroundings,
+    inspect_samples,
+    inspect_surroundings,
+)
 from ipfs_accelerate.bench.surroundings import machine_facts
+from ipfs_accelerate.errors import TargetUnsupportedError
 from ipfs_accelerate.runtimes import Target
 from ipfs_accelerate.store import CaseStatus, MeasurementRecord
 from ipfs_accelerate.telemetry import Origin
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Mapping, Sequence
 
     from ipfs_accelerate.bench.case import BenchCase
     from ipfs_accelerate.bench.measure import Observation, RunOptions
     from ipfs_accelerate.bench.simulate import Estimate
     from ipfs_accelerate.store import HardwareRecord, ModelRecord
 
-__all__ = ["RowKeys", "measured_row", "simulated_row"]
+__all__ = ["RowKeys", "measured_row", "simulated_row", "unsimulated_row"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,14 +38,23 @@ class RowKeys:
 
 
 def measured_row(
-    case: BenchCase, keys: RowKeys, seen: Observation, *, options: RunOptions, is_interleaved: bool
+    case: BenchCase, keys: RowKeys, seen: Observation, *, options: RunOptions, group: int | None
 ) -> MeasurementRecord:
-    """The row of a case that ran, however it ended; numbers of a failed case are left out."""
+    """The row of a case that ran, however it ended; numbers of a failed case are left out.
+
+    Args:
+        case: The case.
+        keys: What the row refers to.
+        seen: What was observed.
+        options: How it was measured.
+        group: Number of the group it alternated in; ``None`` when it was measured alone.
+    """
     is_ok = seen.status is CaseStatus.OK
     origin = Origin(str(seen.facts.get("origin", Origin.MEASURED.value)))
     interval = seen.stop.interval if seen.stop else None
     total_ns = sum(seen.samples_ns)
     calls_per_s = len(seen.samples_ns) * 1e9 / total_ns if is_ok and total_ns else None
+    doubts = _doubts(case, seen) if is_ok else {}
     tokens = case.batch_size * case.shapes["sequence"] if "sequence" in case.shapes else None
     return MeasurementRecord(
         run_id=keys.run_id,
@@ -71,14 +86,20 @@ def measured_row(
         energy_j=seen.energy_j if is_ok else None,
         parity=seen.parity,
         placement=seen.placement,
-        flags=_flags(case, seen) if is_ok else (),
-        environment=_environment(seen, options, is_interleaved=is_interleaved),
+        flags=tuple(doubts),
+        metrics=_metrics(seen),
+        environment={
+            **_environment(seen, options),
+            "interleaved": group is not None,
+            "group": group,
+            "doubts": doubts,
+        },
         error=seen.error,
     )
 
 
 def simulated_row(
-    case: BenchCase, run_id: str, model: ModelRecord, estimate: Estimate
+    case: BenchCase, *, run_id: str, model: ModelRecord, estimate: Estimate
 ) -> MeasurementRecord:
     """The row of a case that only a datasheet speaks for; it has a latency and no samples."""
     per_s = 1e9 / estimate.latency_ns
@@ -103,6 +124,27 @@ def simulated_row(
     )
 
 
+def unsimulated_row(keys: RowKeys, case: BenchCase, why: str) -> MeasurementRecord:
+    """The row of a case that was to be simulated and cannot be."""
+    error = TargetUnsupportedError(f"{case.target} cannot be simulated: {why}")
+    return MeasurementRecord(
+        run_id=keys.run_id,
+        model=keys.model,
+        hardware=keys.hardware,
+        target=case.target,
+        test_case=case.name,
+        task=case.task,
+        batch_size=case.batch_size,
+        shapes=dict(case.shapes),
+        precision=Target.parse(case.target).precision.value,
+        origin=Origin.SIMULATED,
+        origin_reason=case.simulated_reason,
+        status=CaseStatus.UNAVAILABLE,
+        created_at=datetime.now(UTC),
+        error={"error": error.to_dict()},
+    )
+
+
 def _origin_reason(origin: Origin, facts: Mapping[str, object]) -> str | None:
     if origin is Origin.MEASURED:
         return None
@@ -110,24 +152,63 @@ def _origin_reason(origin: Origin, facts: Mapping[str, object]) -> str | None:
     return f"the runtime says its results are {origin.value}; versions {versions}"
 
 
-def _flags(case: BenchCase, seen: Observation) -> tuple[str, ...]:
-    flags = list(seen.flags)
-    if seen.stop is not None and seen.stop.reason != "precise":
-        flags.append("wide_interval")
-    if seen.stop is not None and seen.stop.interval is not None and seen.stop.interval.caution:
-        flags.append("interval_caution")
-    if seen.facts.get("executed_precision") != Target.parse(case.target).precision.value:
-        flags.append("precision_differs")
-    return tuple(dict.fromkeys(flags))
+def _doubts(case: BenchCase, seen: Observation) -> dict[str, str]:
+    """Flag → what raised it."""
+    found = dict(seen.flags)
+    if seen.windows:
+        found |= {f.name: f.reason for f in inspect_surroundings(_merged(seen.windows))}
+    if len(seen.samples_ns) > 1:
+        found |= {f.name: f.reason for f in inspect_samples(seen.samples_ns)}
+    asked, executed = Target.parse(case.target).precision.value, seen.facts["executed_precision"]
+    if executed != asked:
+        found["precision_differs"] = f"{asked} was asked for, {executed} was executed"
+    return found
 
 
-def _environment(
-    seen: Observation, options: RunOptions, *, is_interleaved: bool
-) -> dict[str, object]:
+def _merged(windows: Sequence[Surroundings]) -> Surroundings:
+    """All blocks as one stretch of time, without what happened between them."""
+    first, last = windows[0], windows[-1]
+    stolen = [
+        b.cpu_stolen_ns - a.cpu_stolen_ns
+        for a, b in (w.machine for w in windows)
+        if a.cpu_stolen_ns is not None and b.cpu_stolen_ns is not None
+    ]
+    busy_ns = sum(w.machine[1].cpu_busy_ns - w.machine[0].cpu_busy_ns for w in windows)
+    own_ns = sum(w.process[1].cpu_ns - w.process[0].cpu_ns for w in windows)
+    start = replace(first.machine[0], cpu_busy_ns=0, cpu_stolen_ns=0 if stolen else None)
+    return Surroundings(
+        machine=(
+            start,
+            replace(
+                last.machine[1],
+                cpu_busy_ns=busy_ns,
+                cpu_stolen_ns=sum(stolen) if stolen else None,
+            ),
+        ),
+        process=(
+            replace(first.process[0], cpu_ns=0),
+            replace(last.process[1], cpu_ns=own_ns),
+        ),
+        elapsed_ns=sum(w.elapsed_ns for w in windows),
+        cores=first.cores,
+    )
+
+
+def _metrics(seen: Observation) -> dict[str, object]:
+    if not seen.windows:
+        return {}
+    merged = _merged(seen.windows)
+    return {
+        "observed_ns": merged.elapsed_ns,
+        "foreign_cpu_share": merged.foreign_share,
+        "stolen_cpu_share": merged.stolen_share,
+    }
+
+
+def _environment(seen: Observation, options: RunOptions) -> dict[str, object]:
     interval = seen.stop.interval if seen.stop else None
     return {
         **machine_facts(),
-        "interleaved": is_interleaved,
         "seed": options.seed,
         "input_file": options.input_file,
         "versions": seen.facts.get("versions"),
@@ -139,7 +220,7 @@ def _environment(
         "warmup_reason": seen.warmup_reason or None,
         "effective_samples": interval.effective_n if interval else None,
         "interval_caution": interval.caution if interval else None,
-        "load_before": seen.loads[0][0].to_dict() if seen.loads else None,
-        "load_after": seen.loads[-1][1].to_dict() if seen.loads else None,
+        "load_before": seen.windows[0].machine[0].to_dict() if seen.windows else None,
+        "load_after": seen.windows[-1].machine[1].to_dict() if seen.windows else None,
         "missing": dict(seen.reasons),
     }

@@ -15,7 +15,7 @@ from ipfs_accelerate.bench.history import Comparison, compare_with_previous
 from ipfs_accelerate.bench.plan import Plan, Sizes, Unavailable, make_plan, select_targets
 from ipfs_accelerate.bench.progress import SilentProgress
 from ipfs_accelerate.bench.references import References
-from ipfs_accelerate.bench.results import RowKeys, simulated_row
+from ipfs_accelerate.bench.results import RowKeys, simulated_row, unsimulated_row
 from ipfs_accelerate.bench.runner import Runner
 from ipfs_accelerate.bench.simulate import choose_datasheet, estimate
 from ipfs_accelerate.bench.surroundings import git_state, machine_facts
@@ -108,16 +108,17 @@ def run_benchmark(
     ledger.record_run(_run_record(rows.run_id, request, unavailable))
     shown.begin(len(plan.cases))
     try:
-        _simulate(request, plan, models, rows=rows, progress=shown)
+        references = References(
+            request.options,
+            [str(t) for t, verdict in targets(devices) if verdict.usable],
+            model=lambda case: models[case.model],
+            is_cancelled=is_cancelled,
+        )
+        _simulate(request, plan, rows=rows, references=references, progress=shown)
         runner = Runner(
             request.options,
             keys=rows.keys,
-            references=References(
-                request.options,
-                [str(t) for t, verdict in targets(devices) if verdict.usable],
-                identity=lambda case: models[case.model].identity,
-                is_cancelled=is_cancelled,
-            ),
+            references=references,
             commit=rows.commit,
             progress=shown,
             is_cancelled=is_cancelled,
@@ -263,28 +264,23 @@ def _datasheet(request: BenchRequest, target: Target, devices: Sequence[Device])
 
 
 def _simulate(
-    request: BenchRequest,
-    plan: Plan,
-    models: Mapping[str, ModelArtifact],
-    *,
-    rows: _Rows,
-    progress: Progress,
+    request: BenchRequest, plan: Plan, *, rows: _Rows, references: References, progress: Progress
 ) -> None:
-    if not plan.simulated:
-        return
-    from ipfs_accelerate.models.flops import count_work
-
     devices = detect()
     for case in plan.simulated:
         target = Target.parse(case.target)
-        work = count_work(models[case.model], case.sizes)
-        found = estimate(
-            _datasheet(request, target, devices),
-            target.precision,
-            operations=work.operations,
-            moved_bytes=work.moved_bytes,
-        )
-        row = simulated_row(case, rows.run_id, rows.model(case), found)
+        work = references.of(case).work
+        if work is None:
+            why = references.of(case).why_no_work
+            row = unsimulated_row(rows.keys(case), case, f"the work cannot be counted: {why}")
+        else:
+            found = estimate(
+                _datasheet(request, target, devices),
+                target.precision,
+                operations=work["flops"],
+                weight_bytes=work["weight_bytes"],
+            )
+            row = simulated_row(case, run_id=rows.run_id, model=rows.model(case), estimate=found)
         rows.commit(row)
         progress.finished(row)
 

@@ -15,10 +15,9 @@ from ipfs_accelerate.telemetry import observe_machine
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Sequence
-    from pathlib import Path
 
     from ipfs_accelerate.bench.case import BenchCase
-    from ipfs_accelerate.bench.measure import RunOptions
+    from ipfs_accelerate.bench.measure import Reference, RunOptions
     from ipfs_accelerate.bench.progress import Progress
     from ipfs_accelerate.bench.references import References
     from ipfs_accelerate.store import MeasurementRecord
@@ -62,6 +61,7 @@ class Runner:
         self._commit = commit
         self._progress = progress
         self._is_cancelled = is_cancelled
+        self._group = 0
 
     def run(self, cases: Sequence[BenchCase]) -> None:
         """Measure all of them; returns early when cancelled."""
@@ -81,7 +81,8 @@ class Runner:
 
     def _measure_group(self, group: Sequence[BenchCase]) -> None:
         """Load all members, then let them sample in turns, back and forth, until each is done."""
-        reference = self._references.outputs_for(group[0])
+        self._progress.stage(group[0], "computing the reference")
+        reference = self._references.of(group[0])
         live: list[CaseRun] = []
         try:
             for case in group:
@@ -90,11 +91,12 @@ class Runner:
                 run = self._open(case)
                 if self._attempt(run, run.begin):
                     live.append(run)
-            is_interleaved = len(live) > 1
+            self._group = self._group + 1 if len(live) > 1 else self._group
+            group_number = self._group if len(live) > 1 else None
             order = list(live)
             while live:
                 for run in [r for r in order if r in live]:
-                    if self._take_turn(run, reference, is_interleaved=is_interleaved):
+                    if self._take_turn(run, reference, group=group_number):
                         live.remove(run)
                 order.reverse()
         finally:
@@ -109,23 +111,21 @@ class Runner:
             is_cancelled=self._is_cancelled,
         )
 
-    def _take_turn(
-        self, run: CaseRun, reference: tuple[Path | None, str], *, is_interleaved: bool
-    ) -> bool:
+    def _take_turn(self, run: CaseRun, reference: Reference, *, group: int | None) -> bool:
         """One block of samples; whether the case is over and its row committed."""
         is_last = False
 
         def block() -> None:
             nonlocal is_last
-            is_last = run.sample(skip=1 if is_interleaved else 0)
+            is_last = run.sample(skip=0 if group is None else 1)
             if is_last:
-                run.conclude(*reference)
+                run.conclude(reference)
 
         if not self._attempt(run, block):
             return True
         if is_last:
             run.finish()
-            self._store(run, is_interleaved=is_interleaved)
+            self._store(run, group=group)
         return is_last
 
     def _attempt(self, run: CaseRun, step: Callable[[], None]) -> bool:
@@ -143,16 +143,16 @@ class Runner:
         else:
             return True
         run.close()
-        self._store(run, is_interleaved=False)
+        self._store(run, group=None)
         return False
 
-    def _store(self, run: CaseRun, *, is_interleaved: bool) -> None:
+    def _store(self, run: CaseRun, *, group: int | None) -> None:
         row = measured_row(
             run.case,
             self._keys(run.case),
             run.seen,
             options=self._options,
-            is_interleaved=is_interleaved,
+            group=group,
         )
         self._commit(row)
         self._progress.finished(row)

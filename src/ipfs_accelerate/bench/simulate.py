@@ -147,6 +147,16 @@ DATASHEETS = {
 }
 
 
+_BYTES_OF = {
+    Precision.FP32: 4.0,
+    Precision.TF32: 4.0,
+    Precision.FP16: 2.0,
+    Precision.BF16: 2.0,
+    Precision.FP8: 1.0,
+    Precision.INT8: 1.0,
+}
+
+
 @dataclass(frozen=True, slots=True)
 class Estimate:
     """A simulated latency.
@@ -200,7 +210,7 @@ def choose_datasheet(
 
 
 def estimate(
-    datasheet: Datasheet, precision: Precision, *, operations: int, moved_bytes: int
+    datasheet: Datasheet, precision: Precision, *, operations: int, weight_bytes: int
 ) -> Estimate:
     """Roofline latency of one call.
 
@@ -208,12 +218,13 @@ def estimate(
         datasheet: The device.
         precision: Of the arithmetic; must be one the datasheet states.
         operations: Operations of one call, a multiply-add as two.
-        moved_bytes: Bytes one call must at least read and write, in that precision.
+        weight_bytes: Bytes of the weights in fp32; scaled to the precision.
 
     Source:
         Williams, Waterman, Patterson: Roofline, CACM 52(4), 2009: ``t ≥ max(W/π, Q/β)``.
     """
     peak = datasheet.ops_per_s[precision]
+    moved_bytes = round(weight_bytes * _BYTES_OF[precision] / _BYTES_OF[Precision.FP32])
     compute_ns = operations * 10**9 // peak
     memory_ns = moved_bytes * 10**9 // datasheet.bandwidth_bytes_per_s
     bound = "compute" if compute_ns >= memory_ns else "memory"

@@ -7,7 +7,7 @@ import zlib
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from ipfs_accelerate.errors import InputError
+from ipfs_accelerate.errors import AccelerateError, InputError
 from ipfs_accelerate.models import Component
 
 if TYPE_CHECKING:
@@ -15,9 +15,10 @@ if TYPE_CHECKING:
 
     import numpy as np
 
+    from ipfs_accelerate.config import Settings
     from ipfs_accelerate.models import ModelArtifact, TensorSpec
 
-__all__ = ["make_inputs"]
+__all__ = ["make_inputs", "work_of"]
 
 
 def make_inputs(
@@ -58,6 +59,36 @@ def make_inputs(
     if input_file is not None:
         found |= _tokenized(artifact, found, input_file)
     return found
+
+
+def work_of(
+    artifact: ModelArtifact, inputs: Mapping[str, np.ndarray], settings: Settings | None
+) -> dict[str, object]:
+    """Arithmetic and bytes of one call, counted on the model's ONNX graph.
+
+    Returns:
+        ``work`` with the fields of `models.flops.Work`, or ``why_no_work``.
+    """
+    from ipfs_accelerate.config import load_settings
+    from ipfs_accelerate.models.conversion import ensure_onnx
+    from ipfs_accelerate.models.flops import count_work
+
+    try:
+        converted = ensure_onnx(artifact, settings=settings or load_settings())
+        component = converted.components.get("model")
+        if component is None or component.path is None:
+            return {"why_no_work": f"{artifact.name} has no graph of a single call"}
+        names = {spec.name for spec in component.inputs}
+        shapes = {name: array.shape for name, array in inputs.items() if name in names}
+        found = count_work(component.path, shapes)
+    except AccelerateError as error:
+        return {"why_no_work": error.message}
+    work = {
+        "flops": found.flops,
+        "weight_bytes": found.weight_bytes,
+        "activation_bytes": found.activation_bytes,
+    }
+    return {"work": work, "why_no_work": None}
 
 
 def _tokenized(

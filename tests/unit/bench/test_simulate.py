@@ -14,19 +14,19 @@ A100 = DATASHEETS["nvidia-a100"]
 
 
 def test_a_computing_workload_takes_operations_over_peak():
-    found = estimate(A100, Precision.FP16, operations=312 * 10**9, moved_bytes=1)
+    found = estimate(A100, Precision.FP16, operations=312 * 10**9, weight_bytes=1)
     assert found.latency_ns == 1_000_000
     assert found.bound == "compute"
 
 
 def test_a_moving_workload_takes_bytes_over_bandwidth():
-    found = estimate(A100, Precision.FP16, operations=1, moved_bytes=2_039 * 10**6)
+    found = estimate(A100, Precision.FP16, operations=1, weight_bytes=2 * 2_039 * 10**6)
     assert found.latency_ns == 1_000_000
     assert found.bound == "memory"
 
 
 def test_the_reason_names_formula_device_and_document():
-    reason = estimate(A100, Precision.FP32, operations=10**9, moved_bytes=10**6).reason
+    reason = estimate(A100, Precision.FP32, operations=10**9, weight_bytes=10**6).reason
     assert "max(1e+09 op / 1.95e+13 op/s" in reason
     assert A100.name in reason
     assert A100.source in reason
