@@ -51,7 +51,8 @@ def path(db: Path | None, as_json: bool) -> None:  # noqa: FBT001 (an option)
 @db_option
 @json_option
 def migrate(db: Path | None, as_json: bool) -> None:  # noqa: FBT001
-    """Create the ledger, or bring its tables up to date."""
+    """Create the ledger, bring its tables up to date, or adopt a database of the old layout."""
+    _adopt_if_published(db)
     ledger = _open(db, read_only=False)
     if as_json:
         emit_json("db-migrate/1", {"path": str(ledger.path), "applied": list(ledger.migrated)})
@@ -154,6 +155,19 @@ def export(file: Path, origins: Sequence[str], db: Path | None, as_json: bool) -
         emit_json("db-export/1", facts)
     else:
         print(f"{file}: {count:,} results of origin {', '.join(o.value for o in chosen)}")
+
+
+def _adopt_if_published(db: Path | None) -> None:
+    from ipfs_accelerate.config import load_settings
+    from ipfs_accelerate.store import adopt_published, is_published
+
+    settings = load_settings({"db_path": db})
+    file, wait = settings.ledger_path, settings.lock_timeout_s
+    if is_published(file, lock_timeout_s=wait):
+        done = adopt_published(file, lock_timeout_s=wait)
+        note(f"adopted {done.imported:,} results; the original is now {done.original}")
+        for entry in done.refused:
+            note(f"refused row {entry.index}: {entry.message}")
 
 
 def _open(db: Path | None, *, read_only: bool) -> Ledger:

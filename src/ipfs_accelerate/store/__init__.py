@@ -3,6 +3,7 @@
 Only this folder speaks DuckDB. It knows no runtime and no statistics of measurements.
 """
 
+from ipfs_accelerate.store.adopt import AdoptionReport, adopt_published, is_published
 from ipfs_accelerate.store.export import export_results
 from ipfs_accelerate.store.importing import (
     ImportOptions,
@@ -12,6 +13,7 @@ from ipfs_accelerate.store.importing import (
     import_json,
 )
 from ipfs_accelerate.store.ledger import Ledger
+from ipfs_accelerate.store.legacy import LegacyContext, RefusedError, legacy_measurement
 from ipfs_accelerate.store.query import QueryResult
 from ipfs_accelerate.store.reading import Criteria
 from ipfs_accelerate.store.records import (
@@ -26,6 +28,7 @@ from ipfs_accelerate.store.records import (
 from ipfs_accelerate.store.statistics import LedgerStats
 
 __all__ = [
+    "AdoptionReport",
     "AvailabilityRecord",
     "CaseStatus",
     "CompatibilityRecord",
@@ -35,12 +38,17 @@ __all__ = [
     "ImportReport",
     "Ledger",
     "LedgerStats",
+    "LegacyContext",
     "MeasurementRecord",
     "ModelRecord",
     "QueryResult",
+    "RefusedError",
     "RefusedRecord",
     "RunRecord",
+    "adopt_published",
     "export_results",
     "find_files",
     "import_json",
+    "is_published",
+    "legacy_measurement",
 ]

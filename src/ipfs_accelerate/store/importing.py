@@ -27,7 +27,7 @@ if TYPE_CHECKING:
 
 __all__ = ["ImportOptions", "ImportReport", "RefusedRecord", "find_files", "import_json"]
 
-_CHUNK = 50_000
+_CHUNK = 20_000
 _LISTS = ("results", "performance_results", "benchmarks", "benchmark_results", "records", "data")
 
 

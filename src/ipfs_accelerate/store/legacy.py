@@ -12,6 +12,7 @@ import math
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from enum import StrEnum
+from functools import lru_cache
 from typing import TYPE_CHECKING
 
 from ipfs_accelerate.store.records import (
@@ -65,12 +66,12 @@ class LegacyContext:
 
     Attributes:
         run_id: The import they come with.
-        file: The file's name, for the reason of their origin.
+        source: The file's name, for the reason of their origin.
         batch_size: Taken for records that have none; ``None`` refuses them.
     """
 
     run_id: str
-    file: str
+    source: str
     batch_size: int | None = None
 
 
@@ -150,7 +151,7 @@ def legacy_measurement(record: object, context: LegacyContext) -> MeasurementRec
         shapes={},
         precision=precision,
         origin=Origin.SIMULATED if simulated else Origin.IMPORTED,
-        origin_reason=f"{reason} in {context.file}",
+        origin_reason=f"{reason} in {context.source}",
         status=CaseStatus.EXECUTION_ERROR if failed else CaseStatus.OK,
         created_at=_moment(values.get("time")),
         latency_mean_ns=_scaled(numbers["latency_ms"], 1e6),
@@ -169,16 +170,14 @@ def legacy_measurement(record: object, context: LegacyContext) -> MeasurementRec
 
 def _sort_out(record: Mapping[str, object]) -> tuple[dict[str, object], dict[str, object]]:
     """Known values by their meaning, the better alias winning, and all the rest."""
-    flat: dict[str, object] = {}
-    for name in _NESTED:
-        nested = record.get(name)
-        if isinstance(nested, dict):
-            flat |= nested
-    flat |= {k: v for k, v in record.items() if not (k in _NESTED and isinstance(v, dict))}
+    nested = [value for name in _NESTED if isinstance(value := record.get(name), dict)]
+    if nested:
+        others = {k: v for k, v in record.items() if not any(v is n for n in nested)}
+        record = {k: v for part in (*nested, others) for k, v in part.items()}
     values: dict[str, object] = {}
     extra: dict[str, object] = {}
-    for alias in sorted(flat, key=lambda a: _RANK.get(a, 0)):
-        meaning, value = _MEANING.get(alias), flat[alias]
+    for alias, meaning in _plan(tuple(record)):
+        value = record[alias]
         if meaning is None or meaning in values:
             extra[alias] = value
         elif value is not None:
@@ -186,10 +185,16 @@ def _sort_out(record: Mapping[str, object]) -> tuple[dict[str, object], dict[str
     return values, extra
 
 
+@lru_cache(maxsize=1024)
+def _plan(names: tuple[str, ...]) -> list[tuple[str, str | None]]:
+    """Names with their meanings, better aliases first; files repeat the same few sets of names."""
+    return [(n, _MEANING.get(n)) for n in sorted(names, key=lambda n: _RANK.get(n, 0))]
+
+
 def _numbers(values: Mapping[str, object], *, failed: bool) -> dict[str, float | None]:
     names = ("latency_ms", "throughput", "memory_mb", "load_ms", "first_ms", "total_s",
              "iterations", "warmup")  # fmt: skip
-    numbers = {name: _number(values, name) for name in names}
+    numbers = dict.fromkeys(names) | {n: _number(values, n) for n in names if n in values}
     for name in ("latency_ms", "throughput"):
         if numbers[name] == 0 and not failed:
             raise RefusedError(Refusal.BAD_NUMBER, f"{name} is 0, which nothing can measure")
@@ -252,26 +257,32 @@ def _model(values: Mapping[str, object]) -> ModelRecord:
     name = _text(values, "model", "")
     if not name:
         raise RefusedError(Refusal.MISSING_MODEL, "no model or model_name")
-    return ModelRecord(
-        model_name=name,
-        version=UNKNOWN,
-        model_family=_text(values, "family", "other"),
-        modality=_text(values, "modality", "other"),
-        source="imported",
-    )
+    family, modality = _text(values, "family", "other"), _text(values, "modality", "other")
+    return _model_record(name, family, modality)
+
+
+@lru_cache(maxsize=4096)
+def _model_record(name: str, family: str, modality: str) -> ModelRecord:
+    return ModelRecord(name, UNKNOWN, family, modality, source="imported")
 
 
 def _hardware(values: Mapping[str, object]) -> HardwareRecord:
     kind = _text(values, "hardware", "")
     if not kind:
         raise RefusedError(Refusal.MISSING_HARDWARE, "no hardware, hardware_type or device")
+    names = (_text(values, name) for name in ("device_name", "platform", "host"))
+    return _hardware_record(kind.lower(), *names)
+
+
+@lru_cache(maxsize=4096)
+def _hardware_record(kind: str, device_name: str, platform: str, host: str) -> HardwareRecord:
     return HardwareRecord(
-        hardware_type=kind.split(":", maxsplit=1)[0].lower(),
-        device_id=kind.lower(),
-        device_name=_text(values, "device_name"),
-        platform=_text(values, "platform"),
+        hardware_type=kind.split(":", maxsplit=1)[0],
+        device_id=kind,
+        device_name=device_name,
+        platform=platform,
         platform_version=UNKNOWN,
-        host=_text(values, "host"),
+        host=host,
     )
 
 
@@ -289,9 +300,12 @@ def _moment(value: object) -> datetime:
     raise RefusedError(Refusal.BAD_TIME, f"timestamp is {value!r:.60}")
 
 
+_CANONICAL = json.JSONEncoder(sort_keys=True, allow_nan=False)
+
+
 def _key(record: Mapping[str, object]) -> str:
     try:
-        text = json.dumps(record, sort_keys=True, allow_nan=False)
+        text = _CANONICAL.encode(record)
     except ValueError as error:
         raise RefusedError(
             Refusal.BAD_NUMBER, f"a value is not a finite number: {error}"

@@ -55,11 +55,11 @@ def run_query(
         QueryError: It is not one valid SELECT, or reaches outside the ledger.
         MixedOriginsError: It reads rows of several origins and does not say which it wants.
     """
-    mixed = _checked(connection, sql)
+    _require_select(connection, sql)
     result = connection.execute(sql, list(parameters))
     columns = tuple(str(column[0]) for column in result.description or ())
     rows = [tuple(map(_plain, row)) for row in result.fetchall()]
-    _require_one_origin(connection, sql, columns, mixed)
+    _require_one_origin(connection, sql, columns)
     return QueryResult(columns, rows)
 
 
@@ -67,16 +67,17 @@ def query_arrow(
     connection: DuckDBPyConnection, sql: str, parameters: Sequence[object] = ()
 ) -> pa.Table:
     """Run one SELECT under the same rules into an Arrow table."""
-    mixed = _checked(connection, sql)
+    _require_select(connection, sql)
     table = connection.sql(sql, params=list(parameters)).to_arrow_table()
-    _require_one_origin(connection, sql, table.column_names, mixed)
+    _require_one_origin(connection, sql, table.column_names)
     return table
 
 
-def _require_one_origin(
-    connection: DuckDBPyConnection, sql: str, columns: Sequence[str], mixed: list[str]
-) -> None:
-    if mixed and not _names_origin(connection, sql, columns):
+def _require_one_origin(connection: DuckDBPyConnection, sql: str, columns: Sequence[str]) -> None:
+    if _names_origin(connection, sql, columns):
+        return
+    mixed = _mixed_origins(connection, sql)
+    if mixed:
         raise MixedOriginsError(
             f"the query mixes rows of origin {', '.join(mixed)}",
             hint="add WHERE origin = 'measured', or select or group by origin",
@@ -96,12 +97,6 @@ def _require_select(connection: DuckDBPyConnection, sql: str) -> None:
             f"only one SELECT at a time is allowed, this is {names}: {sql.strip()[:200]!r}",
             hint="the ledger is written through record_* and `accel db import-json`",
         )
-
-
-def _checked(connection: DuckDBPyConnection, sql: str) -> list[str]:
-    """Refuse what is no SELECT; the origins it would mix, if any."""
-    _require_select(connection, sql)
-    return _mixed_origins(connection, sql)
 
 
 def _mixed_origins(connection: DuckDBPyConnection, sql: str) -> list[str]:

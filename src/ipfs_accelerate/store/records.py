@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 from dataclasses import dataclass, field
 from enum import StrEnum
+from functools import lru_cache
 from typing import TYPE_CHECKING
 
 from ipfs_accelerate.telemetry import Origin
@@ -26,6 +27,9 @@ __all__ = [
 
 def _key(*parts: object) -> str:
     return hashlib.sha256("\x1f".join(str(p) for p in parts).encode()).hexdigest()[:32]
+
+
+_noun_key = lru_cache(maxsize=4096)(_key)  # few models and devices, asked for with every result
 
 
 class CaseStatus(StrEnum):
@@ -66,7 +70,7 @@ class ModelRecord:
     @property
     def model_id(self) -> str:
         """Primary key."""
-        return _key("model", self.model_name, self.version)
+        return _noun_key("model", self.model_name, self.version)
 
 
 @dataclass(frozen=True, slots=True)
@@ -100,7 +104,7 @@ class HardwareRecord:
     @property
     def hardware_id(self) -> str:
         """Primary key."""
-        return _key(
+        return _noun_key(
             "hardware",
             self.host,
             self.device_id,

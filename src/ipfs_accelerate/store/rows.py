@@ -5,6 +5,8 @@ from __future__ import annotations
 import hashlib
 import json
 from datetime import UTC, datetime
+from functools import lru_cache
+from operator import attrgetter
 from typing import TYPE_CHECKING
 
 from ipfs_accelerate.errors import InputError
@@ -95,6 +97,9 @@ _PLAIN = tuple(
 )
 
 
+_plain_values = attrgetter(*_PLAIN)
+
+
 def naive_utc(moment: datetime) -> datetime:
     """A moment as the ledger stores it: UTC without zone; without a zone it is taken as UTC."""
     return moment.astimezone(UTC).replace(tzinfo=None) if moment.tzinfo else moment
@@ -117,6 +122,7 @@ def json_text(value: Mapping[str, object] | None) -> str | None:
         ) from error
 
 
+@lru_cache(maxsize=2**16)
 def series_id(*parts: object) -> str:
     """Hash of the values of `SERIES_FIELDS`, in that order."""
     return hashlib.sha256("\x1f".join(map(str, parts)).encode()).hexdigest()[:32]
@@ -154,7 +160,7 @@ def arrow_type(kind: str) -> pa.DataType:
 
 def result_row(record: MeasurementRecord) -> dict[str, object]:
     """One measurement as the flat row of which `writing` makes series, result and details."""
-    row: dict[str, object] = {name: getattr(record, name) for name in _PLAIN}
+    row: dict[str, object] = dict(zip(_PLAIN, _plain_values(record), strict=True))
     samples = record.samples_ns
     mean = round(sum(samples) / len(samples)) if samples else record.latency_mean_ns
     row |= {
@@ -181,7 +187,9 @@ def result_row(record: MeasurementRecord) -> dict[str, object]:
         "samples_ns": list(samples),
         "warmup_ns": list(record.warmup_ns),
     }
-    return row | {name: json_text(getattr(record, name)) for name in DETAIL_FIELDS}
+    for name in DETAIL_FIELDS:
+        row[name] = json_text(getattr(record, name))
+    return row
 
 
 def model_row(record: ModelRecord) -> dict[str, object]:

@@ -85,21 +85,31 @@ def insert_rows(
     Args:
         connection: Open for writing.
         name: The table.
-        rows: Its columns, generated ones left out.
+        rows: Its columns, the key first, generated ones left out.
         stamp: Fill ``created_at`` with the present moment.
     """
-    if not rows:
-        return 0
+    by_key: dict[object, Mapping[str, object]] = {}
+    for row in rows:
+        by_key.setdefault(next(iter(row.values())), row)
+    for known in _known_keys(connection, name, by_key):
+        del by_key[known]
     now = {"created_at": datetime.now(UTC).replace(tzinfo=None)} if stamp else {}
-    full = [{**row, **now} for row in rows]
-    columns = ", ".join(full[0])
-    marks = ", ".join("?" * len(full[0]))
-    statement = f"INSERT INTO {name} ({columns}) VALUES ({marks}) ON CONFLICT DO NOTHING"  # noqa: S608
-    done = 0
-    for row in full:
-        inserted = connection.execute(statement, list(row.values())).fetchone()
-        done += int(inserted[0]) if inserted else 0
-    return done
+    for row in by_key.values():
+        full = {**row, **now}
+        marks = ", ".join("?" * len(full))
+        statement = f"INSERT INTO {name} ({', '.join(full)}) VALUES ({marks})"  # noqa: S608
+        connection.execute(statement, list(full.values()))
+    return len(by_key)
+
+
+def _known_keys(
+    connection: DuckDBPyConnection, name: str, by_key: Mapping[object, Mapping[str, object]]
+) -> list[object]:
+    if not by_key:
+        return []
+    key = next(iter(next(iter(by_key.values()))))
+    sql = f"SELECT {key} FROM {name} WHERE {key} IN (SELECT unnest(?::VARCHAR[]))"  # noqa: S608
+    return [found for (found,) in connection.execute(sql, [list(by_key)]).fetchall()]
 
 
 def _require_runs(connection: DuckDBPyConnection) -> None:
