@@ -193,7 +193,7 @@ def _safetensors_facts(file: Path) -> dict[str, object]:
 
 
 def _gguf_facts(file: Path) -> dict[str, object]:
-    head = _head(file, 24)
+    head = _head(file)
     if head[:4] != b"GGUF":
         refuse_disguise(file, head)
         raise ModelFormatError(f"{file} is not GGUF: it begins with {head[:4]!r}, not b'GGUF'")
@@ -225,9 +225,9 @@ def _openvino_facts(file: Path) -> dict[str, object]:
     return {}
 
 
-def _head(file: Path, size: int = 512) -> bytes:
+def _head(file: Path) -> bytes:
     with file.open("rb") as stream:
-        return stream.read(size)
+        return stream.read(512)
 
 
 _INSPECTORS = {

@@ -67,6 +67,15 @@ class Repository:
             row["lfs"] = {"sha256": sha256(data), "size": len(data), "pointerSize": 134}
         return row
 
+    def tree_entry(self, path: str) -> dict[str, object]:
+        """The row of a file in the tree of the commit."""
+        data = self.files[path]
+        row: dict[str, object] = {"type": "file", "path": path, "size": len(data)}
+        row["oid"] = git_id(data)
+        if self.is_lfs(path):
+            row["lfs"] = {"oid": sha256(data), "size": len(data), "pointerSize": 134}
+        return row
+
 
 @dataclass(frozen=True, slots=True)
 class Fault:
@@ -302,7 +311,7 @@ def _api(
     rows = [found.sibling(path) for path in sorted(found.files)]
     document: object
     if verb == "tree":
-        document = [{"type": "file", "path": r["rfilename"], "oid": r["blobId"], **r} for r in rows]
+        document = [found.tree_entry(path) for path in sorted(found.files)]
     else:
         siblings = rows if "blobs" in query else [{"rfilename": r["rfilename"]} for r in rows]
         document = {"id": name, "modelId": name, "sha": found.commit, "private": bool(found.token),

@@ -2,9 +2,10 @@
 
 import logging
 import traceback
+from pathlib import Path
 
 import pytest
-from huggingface_hub import constants
+from huggingface_hub import constants, snapshot_download
 
 from ipfs_accelerate.errors import (
     AccessDeniedError,
@@ -274,3 +275,13 @@ def test_a_repository_cannot_name_files_outside_itself(server, hub, repository):
 
     with pytest.raises(UnsafeModelError, match="outside the repository"):
         hub.fetch(REF)
+
+
+def test_the_server_satisfies_the_client_s_own_snapshot(server, repository, tmp_path):
+    found = snapshot_download(
+        "org/model", revision="v1", endpoint=server.endpoint, cache_dir=tmp_path, token=False
+    )
+
+    assert found.endswith(repository.commit)
+    for path, content in repository.files.items():
+        assert (Path(found) / path).read_bytes() == content
