@@ -10,11 +10,16 @@ estimand. "n/a" marks a class whose mean has no usable definition.
 
 from __future__ import annotations
 
+import argparse
 from collections.abc import Callable
+from concurrent.futures import ProcessPoolExecutor
 from dataclasses import dataclass
 
 import numpy as np
-from scipy import optimize, signal, special
+from scipy import optimize, signal, special, stats
+
+from ipfs_accelerate.bench.intervals import MIN_EFFECTIVE, interval_rows
+from ipfs_accelerate.bench.sampling import SamplingPolicy, next_look
 
 Rows = np.ndarray
 Maker = Callable[[np.random.Generator, int, int], Rows]
