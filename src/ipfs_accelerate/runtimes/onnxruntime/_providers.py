@@ -55,7 +55,7 @@ PROVIDERS = (
     Provider(
         "CPUExecutionProvider",
         DeviceKind.CPU,
-        ((_FP32, ()), (_INT8, ()), (_INT8, ("static",)), (_FP16, ()), (_BF16, ())),
+        ((_FP32, ()), (_INT8, ()), (_FP16, ()), (_BF16, ())),
         "onnxruntime",
     ),
     Provider(
@@ -83,7 +83,14 @@ PROVIDERS = (
         "onnxruntime",
         gap="CoreML does not report on which unit and in which precision it computes",
     ),
-    Provider("QNNExecutionProvider", DeviceKind.QNN, ((_INT8, ("static",)),), "onnxruntime-qnn"),
+    Provider("QNNExecutionProvider", DeviceKind.QNN, ((_INT8, ()),), "onnxruntime-qnn"),
+    Provider(
+        "QNNExecutionProvider",
+        DeviceKind.EMULATOR,
+        ((_INT8, ()),),
+        "onnxruntime-qnn",
+        gap="the simulator shows that a model runs, never how fast; it is not used for runs",
+    ),
 )
 
 
@@ -111,7 +118,7 @@ def support_of(
             f"pip install {provider.package}",
         )
     if provider.gap:
-        return Support.no(provider.gap, f"use torch/{device.id}")
+        return Support.no(provider.gap)
     if provider.kind is DeviceKind.CPU:
         return _cpu_support(precision)
     return Support.yes(f"{provider.name} serves {device.id}")

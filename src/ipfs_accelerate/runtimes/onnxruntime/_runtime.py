@@ -45,6 +45,8 @@ if TYPE_CHECKING:
 
 __all__ = ["OnnxRuntime"]
 
+_STATIC = "static"
+
 
 class OnnxRuntime:
     """See `Runtime`."""
@@ -56,8 +58,8 @@ class OnnxRuntime:
 
     @property
     def option_names(self) -> frozenset[str]:
-        """See `Runtime.option_names`."""
-        return frozenset({"threads"})
+        """See `Runtime.option_names`; with ``static`` int8 ranges are calibrated beforehand."""
+        return frozenset({"threads", _STATIC})
 
     def probe(self) -> Support:
         """See `Runtime.probe`."""
@@ -87,7 +89,7 @@ class OnnxRuntime:
         clock = MonotonicClock()
         started_ns = clock.now_ns()
         provider = self._provider(target)
-        require_options(target, self.option_names | {"static", "tensorrt"})
+        require_options(target, self.option_names | {"tensorrt"})
         graph = _prepared(graph_artifact(artifact, options), target, options)
         recipe = Recipe(
             graph=graph_path(graph, options.component),
@@ -120,8 +122,9 @@ class OnnxRuntime:
                 f"{target}: this onnxruntime has no {provider.name} (only {', '.join(available)})",
                 hint=f"pip install {provider.package}",
             )
-        tuned = tuple(o for o in target.options if not o.startswith("threads"))
-        if (target.precision, tuned) not in provider.ways:
+        way = tuple(o for o in target.options if o == "tensorrt")
+        is_odd = target.option(_STATIC) is not None and target.precision is not Precision.INT8
+        if is_odd or (target.precision, way) not in provider.ways:
             raise TargetUnsupportedError(
                 f"{target}: {provider.name} is not used in {target.precision.value}"
             )
@@ -133,8 +136,8 @@ def _prepared(artifact: ModelArtifact, target: Target, options: LoadOptions) -> 
     if target.precision is Precision.INT8:
         from ipfs_accelerate import quantize
 
-        recipe = quantize.static_onnx if target.option("static") is not None else None
-        return (recipe or quantize.dynamic_onnx)(artifact, settings=settings_of(options))
+        recipe = quantize.static_onnx if _is_static(target) else quantize.dynamic_onnx
+        return recipe(artifact, settings=settings_of(options))
     if target.precision is Precision.FP16:
         from ipfs_accelerate import quantize
 
@@ -152,9 +155,14 @@ def _open_verified(recipe: Recipe, target: Target) -> tuple[Any, Evidence]:
     return native, evidence
 
 
+def _is_static(target: Target) -> bool:
+    """Whether int8 means calibrated ranges: on request, and always on the NPU of Qualcomm."""
+    return target.option(_STATIC) is not None or target.device == "qnn"
+
+
 def _is_fused_late(target: Target) -> bool:
     """Whether the integer operators appear only after the assignment to providers is reported."""
-    return target.device == "cpu" and target.option("static") is not None
+    return target.device == "cpu" and _is_static(target)
 
 
 def _describe(native: Any, recipe: Recipe, target: Target, executed: Evidence) -> SessionInfo:  # noqa: ANN401

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import importlib.util
+import os
 from functools import cache
 from typing import Any
 
@@ -10,6 +11,7 @@ from ipfs_accelerate.hardware import Support
 
 __all__ = ["backend_support", "library", "probe", "synchronize", "torch_name"]
 
+_ERRORS_ONLY = "6"  # the profiler's library reports each start and stop on stderr otherwise
 _INSTALL = "pip install 'ipfs-accelerate[torch]'"
 
 
@@ -20,6 +22,7 @@ def library() -> Any:  # noqa: ANN401 (an untyped module)
     Raises:
         ImportError: It is not installed or does not load.
     """
+    os.environ.setdefault("KINETO_LOG_LEVEL", _ERRORS_ONLY)
     import torch
 
     return torch
