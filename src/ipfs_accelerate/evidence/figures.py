@@ -48,7 +48,8 @@ def latency_figure(group: CaseGroup) -> go.Figure:
                 "thickness": 1.2,
             },
             text=[_bar_text(r) for r in rows],
-            textposition="auto",
+            textposition="inside",
+            insidetextanchor="start",
             hovertemplate="%{y}: %{x:.3f} ms<extra></extra>",
         )
     )
@@ -75,7 +76,7 @@ def sample_figure(group: CaseGroup) -> go.Figure:
         )
     title = f"Raw samples, {group.test_case} (logarithmic)"
     _finish(figure, title, "ms per call", rows=len(group.rows))
-    figure.update_xaxes(type="log", dtick="D1")
+    figure.update_xaxes(type="log", dtick="D2")
     return figure
 
 

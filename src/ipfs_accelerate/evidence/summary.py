@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from pathlib import PurePath
 from typing import TYPE_CHECKING
 
 from ipfs_accelerate.store import CaseStatus
@@ -82,6 +83,12 @@ class CaseGroup:
     rows: tuple[RankedRow, ...]
     others: tuple[MeasurementRecord, ...]
     baseline: str | None
+
+    @property
+    def title(self) -> str:
+        """The model as people call it: a path by its last two parts."""
+        is_path = self.model_name.startswith(("/", "\\")) or self.model_name[1:3] == ":\\"
+        return "/".join(PurePath(self.model_name).parts[-2:]) if is_path else self.model_name
 
     @property
     def recommended(self) -> RankedRow | None:
@@ -233,14 +240,10 @@ def _speedup(record: MeasurementRecord, baseline: MeasurementRecord | None) -> S
         return None
     if record is baseline:
         return Speedup(1.0, 1.0, 1.0, "baseline")
-    from ipfs_accelerate.bench.compare import compare
+    from ipfs_accelerate.bench.pairing import speed_ratio
 
-    time = compare(
-        baseline.samples_ns,
-        record.samples_ns,
-        interleaved=bool(record.environment.get("interleaved")),
-    )
-    return Speedup(1 / time.ratio, 1 / time.high, 1 / time.low, time.verdict)
+    found = speed_ratio(baseline, record)
+    return Speedup(found.ratio, found.low, found.high, found.verdict)
 
 
 def _eligibility(record: MeasurementRecord) -> tuple[bool, tuple[str, ...]]:

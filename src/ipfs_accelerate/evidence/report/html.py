@@ -33,6 +33,7 @@ def render(summary: RunSummary) -> str:
         summary=summary,
         sections=[_section(group) for group in summary.groups],
         columns=COLUMNS,
+        doubts_at=COLUMNS.index("doubts"),
         environment=_environment(summary),
         duration=duration,
         by_reason=by_reason,
@@ -61,7 +62,7 @@ def _div(figure: go.Figure) -> str:
     text = figure.to_html(
         full_html=False,
         include_plotlyjs=False,
-        config={"displaylogo": False, "responsive": True, "modeBarButtonsToRemove": ["lasso2d"]},
+        config={"displayModeBar": False, "responsive": True},
     )
     return str(text)
 
@@ -69,7 +70,9 @@ def _div(figure: go.Figure) -> str:
 def _environment(summary: RunSummary) -> dict[str, str]:
     """Facts that all rows share come from the run; the device from its first row."""
     facts = {
-        key: str(v) for key, v in summary.run.metadata.items() if not isinstance(v, dict | list)
+        key: str(value)
+        for key, value in summary.run.metadata.items()
+        if value is not None and not isinstance(value, dict | list)
     }
     rows = [row.record for group in summary.groups for row in group.rows]
     if rows:

@@ -37,7 +37,7 @@ def render(summary: RunSummary) -> str:
 
 def _group(group: CaseGroup) -> list[str]:
     parts = [
-        f"## {_escape(group.model_name)} · {group.test_case}",
+        f"## {_escape(group.title)} · {group.test_case}",
         f"Weights: {group.weights}. Baseline: {group.baseline or 'not measured'}.",
         _table(COLUMNS, [cells(row) for row in group.rows]),
     ]

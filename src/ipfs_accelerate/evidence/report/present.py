@@ -13,8 +13,8 @@ if TYPE_CHECKING:
 __all__ = ["COLUMNS", "cells", "duration", "mebibytes", "parity_text"]
 
 COLUMNS = (
-    "rank", "target", "median", "95 % interval", "speed-up", "items/s", "executed", "parity",
-    "load", "first", "peak memory", "samples", "doubts",
+    "rank", "target", "median", "95 % interval", "speed-up", "parity", "doubts", "items/s",
+    "executed", "peak memory", "load", "first", "samples",
 )  # fmt: skip
 _NONE = "–"
 
@@ -72,12 +72,12 @@ def cells(row: RankedRow) -> tuple[str, ...]:
         duration(record.latency_p50_ns),
         interval_text(record),
         _NONE if row.speedup is None else row.speedup.text,
+        parity_text(record.parity),
+        ", ".join(row.doubts) or _NONE,
         number(record.throughput_items_per_s),
         record.executed_precision or _NONE,
-        parity_text(record.parity),
+        mebibytes(record.peak_memory_bytes),
         duration(record.load_ns),
         duration(record.first_inference_ns),
-        mebibytes(record.peak_memory_bytes),
         str(len(record.samples_ns)),
-        ", ".join(row.doubts) or _NONE,
     )
