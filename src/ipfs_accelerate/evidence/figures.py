@@ -28,32 +28,37 @@ def latency_figure(group: CaseGroup) -> go.Figure:
     import plotly.graph_objects as go
 
     rows = group.rows
+    labels = [_label(r) for r in rows]
     medians = [_ms(r.record.latency_p50_ns) for r in rows]
-    figure = go.Figure(
-        go.Bar(
-            y=[_label(r) for r in rows],
-            x=medians,
-            orientation="h",
-            marker={"color": [_colour(r) for r in rows]},
-            error_x={
-                "type": "data",
-                "symmetric": False,
-                "array": [
-                    _ms(r.record.latency_high_ns) - m for r, m in zip(rows, medians, strict=True)
-                ],
-                "arrayminus": [
-                    m - _ms(r.record.latency_low_ns) for r, m in zip(rows, medians, strict=True)
-                ],
-                "color": "#444",
-                "thickness": 1.2,
-            },
-            text=[_bar_text(r) for r in rows],
-            textposition="inside",
-            insidetextanchor="start",
-            hovertemplate="%{y}: %{x:.3f} ms<extra></extra>",
-        )
+    lows = [_ms(_first(r.record.latency_low_ns, r.record.latency_p50_ns)) for r in rows]
+    highs = [_ms(_first(r.record.latency_high_ns, r.record.latency_p50_ns)) for r in rows]
+    bars = go.Bar(
+        y=labels,
+        x=medians,
+        orientation="h",
+        marker={"color": [_colour(r) for r in rows]},
+        error_x={
+            "type": "data",
+            "symmetric": False,
+            "array": [high - median for high, median in zip(highs, medians, strict=True)],
+            "arrayminus": [median - low for low, median in zip(lows, medians, strict=True)],
+            "color": "#444",
+            "thickness": 1.2,
+        },
+        hovertemplate="%{y}: %{x:.3f} ms<extra></extra>",
     )
-    return _finish(figure, f"Median latency, {group.test_case}", "ms per call", rows=len(rows))
+    texts = go.Scatter(
+        y=labels,
+        x=highs,
+        mode="text",
+        text=["  " + _bar_text(r) for r in rows],
+        textposition="middle right",
+        hoverinfo="skip",
+    )
+    figure = go.Figure([bars, texts])
+    figure.update_layout(showlegend=False)
+    figure = _finish(figure, f"Median latency, {group.test_case}", "ms per call", rows=len(rows))
+    return figure.update_xaxes(range=[0, max(highs, default=1.0) * 1.45])
 
 
 def sample_figure(group: CaseGroup) -> go.Figure:
@@ -135,6 +140,10 @@ def _finish(figure: go.Figure, title: str, unit: str, *, rows: int) -> go.Figure
     figure.update_yaxes(autorange="reversed", automargin=True)
     figure.update_xaxes(title=unit, rangemode="tozero")
     return figure
+
+
+def _first(value_ns: int | None, otherwise_ns: int | None) -> int | None:
+    return otherwise_ns if value_ns is None else value_ns
 
 
 def _ms(value_ns: int | None) -> float:
