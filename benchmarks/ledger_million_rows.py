@@ -16,7 +16,7 @@ import tempfile
 from collections import Counter, defaultdict
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, date, datetime, timedelta
 from pathlib import Path
 
 import numpy as np
@@ -197,10 +197,12 @@ QUESTIONS = (
     Question("history of a case",
              f"SELECT {P}.created_at, average_latency_ms FROM {NAMED} WHERE {REAL} AND "
              f"model_name = '{MODEL}' AND hardware_type = '{DEVICE}' AND batch_size = 8 AND "
-             "precision = 'fp16' ORDER BY 1", _history, lambda s: [(_when(t), v) for t, v in sorted(s["v"])]),
+             "precision = 'fp16' ORDER BY 1",
+             _history, lambda s: [(_when(t), v) for t, v in sorted(s["v"])]),
     Question("rows per day",
-             f"SELECT strftime(created_at, '%Y-%m-%d'), count(*) FROM {P} WHERE {REAL} "
-             "GROUP BY 1 ORDER BY 1", _days, lambda s: sorted(s.items())),
+             f"SELECT created_at::DATE, count(*) FROM {P} WHERE {REAL} "
+             "GROUP BY 1 ORDER BY 1",
+             _days, lambda s: sorted((date.fromisoformat(d), n) for d, n in s.items())),
     Question("latest of every case",
              "SELECT model_name, hardware_type, batch_size, precision, average_latency_ms FROM "
              f"latest_performance_metrics WHERE {REAL} ORDER BY 1, 2, 3, 4",

@@ -28,6 +28,7 @@ if TYPE_CHECKING:
 __all__ = ["ImportOptions", "ImportReport", "RefusedRecord", "find_files", "import_json"]
 
 _CHUNK = 20_000
+_FREE_SHARE = 0.1  # beyond this, an import gives free space back
 _LISTS = ("results", "performance_results", "benchmarks", "benchmark_results", "records", "data")
 
 
@@ -152,6 +153,7 @@ def import_json(
         if progress:
             progress(original.path)
     _store(ledger, pending, report)
+    ledger.compact(threshold=_FREE_SHARE)
     ledger.finish_run(run.run_id, datetime.now(UTC), success=not report.refused)
     _keep_originals(ledger, originals, chosen, report)
     return report

@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Self, Unpack
 
 from ipfs_accelerate.errors import InputError, QueryError, StoreError
 from ipfs_accelerate.store import migrate as schema
+from ipfs_accelerate.store.compact import compact, free_bytes
 from ipfs_accelerate.store.connection import connect, translated
 from ipfs_accelerate.store.lock import LedgerLock
 from ipfs_accelerate.store.query import QueryResult, query_arrow, run_query
@@ -255,6 +256,19 @@ class Ledger:
         """Let all reads of this thread inside see one state; writers wait meanwhile."""
         with self._reading():
             yield
+
+    def compact(self, *, threshold: float = 0.0) -> int:
+        """Give back the free space inside the file; returns the bytes gained.
+
+        Args:
+            threshold: Do nothing unless more than this share of the file is free.
+        """
+        with self._writing() as connection:
+            free = free_bytes(connection)
+        if free <= threshold * self._path.stat().st_size:
+            return 0
+        with self._lock.exclusive(), translated(self._path):
+            return compact(self._path)
 
     def _create_or_migrate(self) -> tuple[str, ...]:
         with self._lock.exclusive() as deadline, translated(self._path):

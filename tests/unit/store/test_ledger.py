@@ -5,6 +5,7 @@ from __future__ import annotations
 import dataclasses
 from datetime import UTC, datetime, timedelta, timezone
 
+import duckdb
 import numpy as np
 import pytest
 
@@ -226,3 +227,39 @@ def test_stats_count_what_is_there(ledger, measurement):
     assert stats.origins == {"imported": 1, "measured": 1}
     assert stats.size_bytes == ledger.path.stat().st_size
     assert stats.to_dict()["first_result_at"] == "2026-01-02T03:04:05.678901Z"
+
+
+def test_compacting_gives_space_back_and_keeps_rows_and_rules(ledger, measurement):
+    for number in range(12):
+        samples = tuple(range(number, 20_000 + number))
+        ledger.record_measurements([measurement(number, samples_ns=samples)])
+    rows = ledger.performance(with_samples=True)
+    assert ledger.compact(threshold=1.0) == 0
+    before = ledger.path.stat().st_size
+    gained = ledger.compact()
+    assert gained == before - ledger.path.stat().st_size > 0
+    assert Ledger(ledger.path).migrated == ()
+    assert ledger.performance(with_samples=True) == rows
+    assert ledger.record_measurements([measurement(0)]) == 0
+    published = ledger.query("SELECT is_simulated FROM latest_performance_metrics LIMIT 1").rows
+    assert published == [(False,)]
+    bad = "INSERT INTO results SELECT * REPLACE ('guessed' AS origin) FROM results"
+    with duckdb.connect(str(ledger.path)) as connection, pytest.raises(duckdb.ConstraintException):
+        connection.execute(bad)
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        "'guessed' AS origin",
+        "NULL AS origin",
+        "'simulated' AS origin",
+        "'imported' AS origin, '' AS origin_reason",
+        "'fine' AS status",
+    ],
+)
+def test_the_file_itself_refuses_rows_without_origin_or_reason(ledger, measurement, change):
+    ledger.record_measurements([measurement()])
+    sql = f"INSERT INTO results SELECT * REPLACE ({change}) FROM results"
+    with duckdb.connect(str(ledger.path)) as connection, pytest.raises(duckdb.ConstraintException):
+        connection.execute(sql)
