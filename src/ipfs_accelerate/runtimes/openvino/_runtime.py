@@ -21,7 +21,7 @@ from ipfs_accelerate.runtimes._loading import (
     thread_count,
 )
 from ipfs_accelerate.runtimes.openvino._evidence import device_ids, executed_precision
-from ipfs_accelerate.runtimes.openvino._library import library, openvino_name
+from ipfs_accelerate.runtimes.openvino._library import capabilities, library, openvino_name
 from ipfs_accelerate.runtimes.openvino._session import (
     OpenVinoSession,
     Recipe,
@@ -82,8 +82,9 @@ class OpenVinoRuntime:
     def targets(self, devices: Sequence[Device]) -> list[tuple[Target, Support]]:
         """See `Runtime.targets`; beside the devices given, ``auto`` is OpenVINO's own choice."""
         verdict = self.probe()
+        found = capabilities() if verdict.usable else {}
         listed = [
-            (Target(self.name, d.id, p), support_of(d, p) if verdict.usable else verdict)
+            (Target(self.name, d.id, p), support_of(d, p, found) if found else verdict)
             for d in devices
             if is_served(d)
             for p in PRECISIONS
@@ -91,7 +92,7 @@ class OpenVinoRuntime:
         if not listed:
             return []
         return listed + [
-            (Target(self.name, AUTO, p), precision_support(AUTO, p) if verdict.usable else verdict)
+            (Target(self.name, AUTO, p), precision_support(AUTO, p, found) if found else verdict)
             for p in PRECISIONS
         ]
 
@@ -124,7 +125,7 @@ class OpenVinoRuntime:
         name = openvino_name(target.device)
         if name is None or target.precision not in PRECISIONS:
             raise TargetUnsupportedError(f"{target} is not a target of OpenVINO")
-        verdict = precision_support(target.device, target.precision)
+        verdict = precision_support(target.device, target.precision, capabilities())
         if not verdict.usable:
             raise TargetUnsupportedError(f"{target}: {verdict.reason}", hint=verdict.hint)
         return name

@@ -5,13 +5,15 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from ipfs_accelerate.hardware import DeviceKind, Precision, Support
-from ipfs_accelerate.runtimes.openvino._library import capabilities, openvino_name
+from ipfs_accelerate.runtimes.openvino._library import openvino_name
 
 if TYPE_CHECKING:
     from ipfs_accelerate.hardware import Device
 
-__all__ = ["AUTO", "PRECISIONS", "is_served", "precision_support", "support_of"]
+__all__ = ["AUTO", "PRECISIONS", "Capabilities", "is_served", "precision_support", "support_of"]
 
+#: OpenVINO's name of a device → what it says it computes.
+Capabilities = dict[str, frozenset[str]]
 #: The id of OpenVINO's own choice among its devices.
 AUTO = "auto"
 PRECISIONS = (Precision.FP32, Precision.BF16, Precision.FP16, Precision.INT8)
@@ -29,17 +31,22 @@ def is_served(device: Device) -> bool:
     return device.kind in _KINDS and openvino_name(device.id) is not None
 
 
-def support_of(device: Device, precision: Precision) -> Support:
+def support_of(device: Device, precision: Precision, found: Capabilities) -> Support:
     """Whether OpenVINO can use a device in a precision."""
     if not device.support.usable:
         return device.support
-    return precision_support(device.id, precision)
+    return precision_support(device.id, precision, found)
 
 
-def precision_support(device_id: str, precision: Precision) -> Support:
-    """Whether OpenVINO found a device and says that it computes in a precision."""
+def precision_support(device_id: str, precision: Precision, found: Capabilities) -> Support:
+    """Whether OpenVINO found a device and says that it computes in a precision.
+
+    Args:
+        device_id: Of a target.
+        precision: Likewise.
+        found: What OpenVINO found, see `capabilities`.
+    """
     name = openvino_name(device_id)
-    found = capabilities()
     if name == "AUTO":
         return _auto_support(found, precision)
     if name is None or name not in _with_aliases(found):
@@ -57,7 +64,7 @@ def precision_support(device_id: str, precision: Precision) -> Support:
     )
 
 
-def _auto_support(found: dict[str, frozenset[str]], precision: Precision) -> Support:
+def _auto_support(found: Capabilities, precision: Precision) -> Support:
     able = [d for d, caps in found.items() if _CAPABILITIES[precision] in caps]
     if not able or len(able) < len(found):
         return Support.no(
@@ -68,7 +75,7 @@ def _auto_support(found: dict[str, frozenset[str]], precision: Precision) -> Sup
     return Support.yes(f"chooses among {', '.join(able)} and says which")
 
 
-def _with_aliases(found: dict[str, frozenset[str]]) -> dict[str, frozenset[str]]:
+def _with_aliases(found: Capabilities) -> Capabilities:
     """``GPU`` is ``GPU.0`` and the other way round."""
     aliases = {f"{d}.0": caps for d, caps in found.items() if "." not in d}
     aliases |= {d.removesuffix(".0"): caps for d, caps in found.items() if d.endswith(".0")}
