@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from ipfs_accelerate.errors import (
+    AccelerateError,
     ChildFailedError,
     ConversionError,
     MemoryLimitError,
@@ -34,6 +35,7 @@ if TYPE_CHECKING:
 __all__ = ["quantized"]
 
 _KILLED = -9
+_STDERR_TAIL = 4000
 _LONGEST_S = 3600.0
 
 
@@ -127,24 +129,31 @@ def _save_feeds(path: Path, feeds: Mapping[str, Feeds]) -> None:
 
 def _run_child(work: Path, name: str) -> dict[str, Any]:
     environment = {**os.environ, "ORT_DISABLE_TELEMETRY": "1", "NNCF_CI": "1"}
-    done = subprocess.run(
-        [sys.executable, "-m", "ipfs_accelerate.quantize._worker", str(work)],
-        env=environment,
-        capture_output=True,
-        text=True,
-        check=False,
-        timeout=_LONGEST_S,
-    )
+    try:
+        done = subprocess.run(
+            [sys.executable, "-m", "ipfs_accelerate.quantize._worker", str(work)],
+            env=environment,
+            capture_output=True,
+            text=True,
+            check=False,
+            timeout=_LONGEST_S,
+        )
+    except subprocess.TimeoutExpired as error:
+        raise ConversionError(f"quantizing {name} took longer than {_LONGEST_S:g} s") from error
     result = work / "result.json"
     if done.returncode == 0 and result.is_file():
         return dict(json.loads(result.read_text()))
-    details = {"exit_code": done.returncode, "stderr": done.stderr[-4000:]}
+    raise _child_error(done, name)
+
+
+def _child_error(done: subprocess.CompletedProcess[str], name: str) -> AccelerateError:
+    details = {"exit_code": done.returncode, "stderr": done.stderr[-_STDERR_TAIL:]}
     last = done.stderr.strip().rpartition("\n")[2] or f"exit code {done.returncode}"
     if done.returncode == _KILLED or last.startswith("MemoryError"):
-        raise MemoryLimitError(f"quantizing {name} ran out of memory", details=details)
+        return MemoryLimitError(f"quantizing {name} ran out of memory", details=details)
     if done.returncode < 0:
-        raise ChildFailedError(f"quantizing {name} died: {last}", details=details)
-    raise ConversionError(f"{name} could not be quantized: {last}", details=details)
+        return ChildFailedError(f"quantizing {name} died: {last}", details=details)
+    return ConversionError(f"{name} could not be quantized: {last}", details=details)
 
 
 def _require_parity(parity: Mapping[str, Any], recipe: Recipe, name: str) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 from dataclasses import replace
 from functools import cache
 from typing import TYPE_CHECKING
@@ -36,7 +37,7 @@ __all__ = [
     "thread_count",
 ]
 
-_MEMORY_WORDS = ("out of memory", "bad allocation", "bad_alloc", "failed to allocate", "oom")
+_MEMORY = re.compile(r"out of memory|bad[ _]alloc|failed to allocate", re.IGNORECASE)
 
 
 def settings_of(options: LoadOptions) -> Settings:
@@ -143,12 +144,13 @@ def graph_bytes(artifact: ModelArtifact, component: str) -> int:
     """Bytes of a component's graph with its external data."""
     path = graph_path(artifact, component)
     stem = path.stem if path.suffix == ".xml" else path.name
-    return sum(f.stat().st_size for f in path.parent.glob(f"{stem}*") if f.is_file())
+    files = (f for f in path.parent.iterdir() if f.name.startswith(stem) and f.is_file())
+    return sum(f.stat().st_size for f in files)
 
 
 def failure(error: BaseException, kind: type[AccelerateError], message: str) -> AccelerateError:
     """The typed form of a library's error; one about memory becomes `MemoryLimitError`."""
     text = str(error).strip()
-    if isinstance(error, MemoryError) or any(w in text.lower() for w in _MEMORY_WORDS):
+    if isinstance(error, MemoryError) or _MEMORY.search(text):
         return MemoryLimitError(f"{message}: {text}", hint="use a smaller batch or model")
     return kind(f"{message}: {text}")

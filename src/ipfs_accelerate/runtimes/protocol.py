@@ -49,7 +49,8 @@ class SessionInfo:
         executed_precision: Precision of the arithmetic as read back from the runtime.
         inputs: In the order of the graph.
         outputs: Likewise.
-        load_ns: From the call of ``load`` until the session could run.
+        load_ns: From ready files until the session could run. Converting or quantizing before that
+            is in ``settings["preparation_ns"]``, which is small once the result is cached.
         weights_bytes: Bytes of weights held; ``None`` when the runtime does not say.
         versions: Of the runtime and what it is built on.
         settings: Effective settings read back from the runtime (threads, hints).
@@ -73,7 +74,8 @@ class Placement:
 
     Attributes:
         nodes: Device (or execution provider) → operator type → count of executed nodes.
-        precisions: Executed precision → count of nodes, where the runtime reports it.
+        precisions: Executed precision → count of the nodes that multiply matrices, where the
+            runtime reports it.
         node_ns: Operator type → time in ns of one profiled run, where the runtime reports it.
         source: Which report it was read from, e.g. ``onnxruntime profile``.
     """

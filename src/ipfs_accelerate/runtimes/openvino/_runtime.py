@@ -114,7 +114,7 @@ class OpenVinoRuntime:
         info = replace(
             described,
             weights_bytes=graph_bytes(graph, options.component),
-            load_ns=clock.now_ns() - started_ns,
+            load_ns=clock.now_ns() - prepared_ns,
             settings={**described.settings, "preparation_ns": prepared_ns - started_ns},
         )
         return OpenVinoSession(info, compiled, recipe)
