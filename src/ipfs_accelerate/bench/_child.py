@@ -128,6 +128,14 @@ class Worker:
 
         return compare_outputs(self._loaded().run(self._inputs), load_outputs(path), precision)
 
+    def peaks(self, *, threads: int | None, home: str) -> dict[str, object]:
+        """Measure the machine's peak, or read it back."""
+        from pathlib import Path
+
+        from ipfs_accelerate.bench.roofline import measure_peaks
+
+        return measure_peaks(threads=threads, home=Path(home)).to_dict()
+
     def finish(self) -> dict[str, object]:
         """Free everything."""
         self._loaded().close()
@@ -140,7 +148,7 @@ class Worker:
         return self._session
 
 
-COMMANDS = ("load", "sample", "placement", "reference", "parity", "finish")
+COMMANDS = ("load", "sample", "placement", "reference", "parity", "peaks", "finish")
 
 
 def main(arguments: Sequence[str]) -> None:

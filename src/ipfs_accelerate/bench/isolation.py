@@ -293,10 +293,9 @@ class Child:
         """Kill it and describe why."""
         self._kill()
         self._drain_all()
-        error = kind(message, hint=hint)
-        facts = {**self._facts(), "error": error.to_dict(), "status": status.value}
-        error.details.update(facts)
-        return error
+        described = kind(message, hint=hint).to_dict()
+        facts = {**self._facts(), "error": described, "status": status.value}
+        return kind(message, hint=hint, details=facts)
 
     def _broken(self, what: str) -> AccelerateError:
         return self._ended(

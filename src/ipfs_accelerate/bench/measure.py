@@ -44,6 +44,7 @@ class RunOptions:
         is_interleaved: Alternate between the targets of one workload.
         input_file: Text to use as input; ``None`` draws inputs.
         plugins: Further plugins of every case's process.
+        is_gated: Hold results against the measured peak of the machine.
     """
 
     limits: Limits
@@ -52,6 +53,7 @@ class RunOptions:
     is_interleaved: bool = True
     input_file: str | None = None
     plugins: tuple[str, ...] = ()
+    is_gated: bool = True
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,7 +63,8 @@ class Reference:
     Attributes:
         path: File of kept outputs; ``None`` when there are none.
         name: Target they come from, or why there are none.
-        work: Fields of `models.flops.Work` of one call; ``None`` when it could not be counted.
+        work: ``flops`` and ``weight_bytes`` (fp32, those read whole) of one call; ``None`` when
+            they could not be counted.
         why_no_work: Why not.
     """
 
@@ -88,6 +91,7 @@ class Observation:
     parity: dict[str, object] | None = None
     reasons: dict[str, str] = field(default_factory=dict)
     flags: dict[str, str] = field(default_factory=dict)
+    work: Mapping[str, int] | None = None
     stop: Stop | None = None
     warmup_reason: str = ""
     status: CaseStatus = CaseStatus.OK
@@ -166,6 +170,9 @@ class CaseRun:
     def conclude(self, reference: Reference) -> None:
         """After the last block: peak memory, then placement and parity, which may fail alone."""
         self._stage("checking")
+        self.seen.work = reference.work
+        if reference.why_no_work:
+            self.seen.reasons["fraction_of_peak"] = reference.why_no_work
         child = self._open()
         tree_bytes, own_bytes = child.peak_tree_bytes, observe_process(child.pid).peak_rss_bytes
         self.seen.peak_memory_bytes = max(tree_bytes, own_bytes or 0) or None

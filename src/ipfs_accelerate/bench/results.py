@@ -13,6 +13,7 @@ from ipfs_accelerate.bench.interference import (
 )
 from ipfs_accelerate.bench.surroundings import machine_facts
 from ipfs_accelerate.errors import TargetUnsupportedError
+from ipfs_accelerate.hardware import DeviceKind
 from ipfs_accelerate.runtimes import Target
 from ipfs_accelerate.store import CaseStatus, MeasurementRecord
 from ipfs_accelerate.telemetry import Origin
@@ -21,7 +22,9 @@ if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
     from ipfs_accelerate.bench.case import BenchCase
+    from ipfs_accelerate.bench.gate import Gate
     from ipfs_accelerate.bench.measure import Observation, RunOptions
+    from ipfs_accelerate.bench.roofline import GateVerdict
     from ipfs_accelerate.bench.simulate import Estimate
     from ipfs_accelerate.store import HardwareRecord, ModelRecord
 
@@ -38,7 +41,13 @@ class RowKeys:
 
 
 def measured_row(
-    case: BenchCase, keys: RowKeys, seen: Observation, *, options: RunOptions, group: int | None
+    case: BenchCase,
+    keys: RowKeys,
+    seen: Observation,
+    *,
+    options: RunOptions,
+    gate: Gate,
+    group: int | None,
 ) -> MeasurementRecord:
     """The row of a case that ran, however it ended; numbers of a failed case are left out.
 
@@ -47,6 +56,7 @@ def measured_row(
         keys: What the row refers to.
         seen: What was observed.
         options: How it was measured.
+        gate: Holds the latency against the machine's peak.
         group: Number of the group it alternated in; ``None`` when it was measured alone.
     """
     is_ok = seen.status is CaseStatus.OK
@@ -55,6 +65,9 @@ def measured_row(
     total_ns = sum(seen.samples_ns)
     calls_per_s = len(seen.samples_ns) * 1e9 / total_ns if is_ok and total_ns else None
     doubts = _doubts(case, seen) if is_ok else {}
+    verdict = _gated(keys, seen, gate) if is_ok else None
+    if verdict is not None and verdict.verdict == "above_roofline":
+        doubts["above_roofline"] = verdict.reason
     tokens = case.batch_size * case.shapes["sequence"] if "sequence" in case.shapes else None
     return MeasurementRecord(
         run_id=keys.run_id,
@@ -87,7 +100,7 @@ def measured_row(
         parity=seen.parity,
         placement=seen.placement,
         flags=tuple(doubts),
-        metrics=_metrics(seen),
+        metrics={**_metrics(seen), **_physics(verdict)},
         environment={
             **_environment(seen, options),
             "interleaved": group is not None,
@@ -163,6 +176,29 @@ def _doubts(case: BenchCase, seen: Observation) -> dict[str, str]:
     if executed != asked:
         found["precision_differs"] = f"{asked} was asked for, {executed} was executed"
     return found
+
+
+def _gated(keys: RowKeys, seen: Observation, gate: Gate) -> GateVerdict | None:
+    interval = seen.stop.interval if seen.stop else None
+    if interval is None or interval.median <= 0:
+        return None
+    return gate.check(
+        seen.work,
+        latency_ns=interval.median,
+        precision=str(seen.facts["executed_precision"]),
+        device=DeviceKind(keys.hardware.hardware_type),
+    )
+
+
+def _physics(verdict: GateVerdict | None) -> dict[str, object]:
+    if verdict is None:
+        return {}
+    return {
+        "fraction_of_peak": verdict.fraction_of_peak,
+        "peak_bound": verdict.bound,
+        "peak_verdict": verdict.verdict,
+        "peak_reason": verdict.reason,
+    }
 
 
 def _merged(windows: Sequence[Surroundings]) -> Surroundings:

@@ -11,11 +11,12 @@ from datetime import UTC, datetime
 from typing import TYPE_CHECKING
 
 from ipfs_accelerate import __version__
+from ipfs_accelerate.bench.gate import Gate
 from ipfs_accelerate.bench.history import Comparison, compare_with_previous
 from ipfs_accelerate.bench.plan import Plan, Sizes, Unavailable, make_plan, select_targets
 from ipfs_accelerate.bench.progress import SilentProgress
 from ipfs_accelerate.bench.references import References
-from ipfs_accelerate.bench.results import RowKeys, simulated_row, unsimulated_row
+from ipfs_accelerate.bench.results import RowKeys, measured_row, simulated_row, unsimulated_row
 from ipfs_accelerate.bench.runner import Runner
 from ipfs_accelerate.bench.simulate import choose_datasheet, estimate
 from ipfs_accelerate.bench.surroundings import git_state, machine_facts
@@ -30,7 +31,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping, Sequence
 
     from ipfs_accelerate.bench.case import BenchCase
-    from ipfs_accelerate.bench.measure import RunOptions
+    from ipfs_accelerate.bench.measure import CaseRun, RunOptions
     from ipfs_accelerate.bench.progress import Progress
     from ipfs_accelerate.bench.simulate import Datasheet
     from ipfs_accelerate.models import ModelArtifact
@@ -108,22 +109,7 @@ def run_benchmark(
     ledger.record_run(_run_record(rows.run_id, request, unavailable))
     shown.begin(len(plan.cases))
     try:
-        references = References(
-            request.options,
-            [str(t) for t, verdict in targets(devices) if verdict.usable],
-            model=lambda case: models[case.model],
-            is_cancelled=is_cancelled,
-        )
-        _simulate(request, plan, rows=rows, references=references, progress=shown)
-        runner = Runner(
-            request.options,
-            keys=rows.keys,
-            references=references,
-            commit=rows.commit,
-            progress=shown,
-            is_cancelled=is_cancelled,
-        )
-        runner.run(plan.real)
+        _work_through(request, plan, models, rows=rows, shown=shown, is_cancelled=is_cancelled)
     finally:
         shown.end()
     success = len(rows.committed) == len(plan.cases) and not missing
@@ -137,6 +123,41 @@ def run_benchmark(
         is_cancelled=is_cancelled(),
         success=success,
     )
+
+
+def _work_through(
+    request: BenchRequest,
+    plan: Plan,
+    models: Mapping[str, ModelArtifact],
+    *,
+    rows: _Rows,
+    shown: Progress,
+    is_cancelled: Callable[[], bool],
+) -> None:
+    options, devices = request.options, detect()
+    references = References(
+        options,
+        [str(t) for t, verdict in targets(devices) if verdict.usable],
+        model=lambda case: models[case.model],
+        is_cancelled=is_cancelled,
+    )
+    _simulate(request, plan, rows=rows, references=references, progress=shown)
+    gate = _gate(options, plan, devices, is_cancelled=is_cancelled)
+
+    def commit(run: CaseRun, group: int | None) -> MeasurementRecord:
+        keys = rows.keys(run.case)
+        row = measured_row(run.case, keys, run.seen, options=options, gate=gate, group=group)
+        return rows.commit(row)
+
+    runner = Runner(
+        options,
+        weights_bytes=max(artifact.weights_bytes for artifact in models.values()),
+        references=references,
+        commit=commit,
+        progress=shown,
+        is_cancelled=is_cancelled,
+    )
+    runner.run(plan.real)
 
 
 @contextmanager
@@ -187,9 +208,10 @@ class _Rows:
             self._hardware[target.device] = hardware_record(_virtual(target))
         return RowKeys(self.run_id, self.model(case), self._hardware[target.device])
 
-    def commit(self, row: MeasurementRecord) -> None:
+    def commit(self, row: MeasurementRecord) -> MeasurementRecord:
         self._ledger.record_measurements([row])
         self.committed.append(row)
+        return row
 
 
 def _virtual(target: Target) -> Device:
@@ -258,6 +280,20 @@ def _run_record(
     )
 
 
+def _gate(
+    options: RunOptions,
+    plan: Plan,
+    devices: Sequence[Device],
+    *,
+    is_cancelled: Callable[[], bool],
+) -> Gate:
+    kinds = {d.id: d.kind for d in devices}
+    used = {kinds.get(Target.parse(case.target).device) for case in plan.real}
+    if DeviceKind.CPU not in used:
+        return Gate(why_not="no case runs on the processor")
+    return Gate.measured(options, is_cancelled=is_cancelled)
+
+
 def _datasheet(request: BenchRequest, target: Target, devices: Sequence[Device]) -> Datasheet:
     kind = next((d.kind for d in devices if d.id == target.device), None)
     return choose_datasheet(target, kind, request.datasheets)
@@ -281,8 +317,7 @@ def _simulate(
                 weight_bytes=work["weight_bytes"],
             )
             row = simulated_row(case, run_id=rows.run_id, model=rows.model(case), estimate=found)
-        rows.commit(row)
-        progress.finished(row)
+        progress.finished(rows.commit(row))
 
 
 def _is_failure(row: MeasurementRecord, plan: Plan) -> bool:

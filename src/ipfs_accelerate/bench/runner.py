@@ -8,7 +8,6 @@ from typing import TYPE_CHECKING
 
 from ipfs_accelerate.bench.isolation import failure_of
 from ipfs_accelerate.bench.measure import CaseRun
-from ipfs_accelerate.bench.results import RowKeys, measured_row
 from ipfs_accelerate.errors import AccelerateError, InternalError
 from ipfs_accelerate.store import CaseStatus
 from ipfs_accelerate.telemetry import observe_machine
@@ -38,9 +37,10 @@ class Runner:
 
     Args:
         options: How to measure.
-        keys: What the rows of a case refer to.
+        weights_bytes: Of the largest model, to judge how many cases fit into memory at once.
         references: Outputs to compare with.
-        commit: Takes each row; what it raises ends the run.
+        commit: Takes each ended case with the number of its group and returns the stored row;
+            what it raises ends the run.
         progress: Shows what happens.
         is_cancelled: Asked between and within all steps.
     """
@@ -49,14 +49,14 @@ class Runner:
         self,
         options: RunOptions,
         *,
-        keys: Callable[[BenchCase], RowKeys],
+        weights_bytes: int,
         references: References,
-        commit: Callable[[MeasurementRecord], None],
+        commit: Callable[[CaseRun, int | None], MeasurementRecord],
         progress: Progress,
         is_cancelled: Callable[[], bool] = lambda: False,
     ) -> None:
         self._options = options
-        self._keys = keys
+        self._weights_bytes = weights_bytes
         self._references = references
         self._commit = commit
         self._progress = progress
@@ -65,18 +65,15 @@ class Runner:
 
     def run(self, cases: Sequence[BenchCase]) -> None:
         """Measure all of them; returns early when cancelled."""
-        for group in groups(cases, self._members_at_once(cases)):
+        for group in groups(cases, self._members_at_once()):
             if self._is_cancelled():
                 return
             self._measure_group(group)
 
-    def _members_at_once(self, cases: Sequence[BenchCase]) -> int:
-        if not self._options.is_interleaved or not cases:
+    def _members_at_once(self) -> int:
+        if not self._options.is_interleaved:
             return 1
-        weights = max(
-            int(str(self._keys(c).model.metadata.get("weights_bytes") or 0)) for c in cases
-        )
-        each = _RUNTIME_BYTES + _COPIES_OF_WEIGHTS * weights
+        each = _RUNTIME_BYTES + _COPIES_OF_WEIGHTS * self._weights_bytes
         return max(1, int(observe_machine().available_bytes * _SHARE_OF_MEMORY // each))
 
     def _measure_group(self, group: Sequence[BenchCase]) -> None:
@@ -147,15 +144,7 @@ class Runner:
         return False
 
     def _store(self, run: CaseRun, *, group: int | None) -> None:
-        row = measured_row(
-            run.case,
-            self._keys(run.case),
-            run.seen,
-            options=self._options,
-            group=group,
-        )
-        self._commit(row)
-        self._progress.finished(row)
+        self._progress.finished(self._commit(run, group))
 
 
 def groups(cases: Sequence[BenchCase], members_at_once: int) -> Iterator[list[BenchCase]]:

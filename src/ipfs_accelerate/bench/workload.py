@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import math
 import zlib
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -67,7 +68,7 @@ def work_of(
     """Arithmetic and bytes of one call, counted on the model's ONNX graph.
 
     Returns:
-        ``work`` with the fields of `models.flops.Work`, or ``why_no_work``.
+        ``work`` with ``flops`` and ``weight_bytes`` (those read whole), or ``why_no_work``.
     """
     from ipfs_accelerate.config import load_settings
     from ipfs_accelerate.models.conversion import ensure_onnx
@@ -83,12 +84,29 @@ def work_of(
         found = count_work(component.path, shapes)
     except AccelerateError as error:
         return {"why_no_work": error.message}
-    work = {
-        "flops": found.flops,
-        "weight_bytes": found.weight_bytes,
-        "activation_bytes": found.activation_bytes,
-    }
+    looked_up = _looked_up_bytes(component.path)
+    work = {"flops": found.flops, "weight_bytes": found.weight_bytes - looked_up}
     return {"work": work, "why_no_work": None}
+
+
+def _looked_up_bytes(path: Path) -> int:
+    """Bytes of weights of which a call reads only some rows (embedding tables)."""
+    import onnx
+
+    graph = onnx.load(path, load_external_data=False).graph
+    sizes = {
+        tensor.name: math.prod(tensor.dims)
+        * onnx.helper.tensor_dtype_to_np_dtype(tensor.data_type).itemsize
+        for tensor in graph.initializer
+    }
+    tables = {n.input[0] for n in graph.node if n.op_type.startswith("Gather")}
+    read_whole = {
+        name
+        for node in graph.node
+        for index, name in enumerate(node.input)
+        if index or not node.op_type.startswith("Gather")
+    }
+    return sum(size for name, size in sizes.items() if name in tables - read_whole)
 
 
 def _tokenized(

@@ -56,6 +56,7 @@ def command() -> None:
 @click.option("--memory-limit", type=size, help="Limit per case, e.g. 8GiB.")
 @click.option("--threads", type=click.IntRange(min=1), help="Intra-op threads; all cores.")
 @click.option("--interleave/--no-interleave", default=True, help="Alternate between targets.")
+@click.option("--gate/--no-gate", default=True, help="Check against the machine's peak (10 s).")
 @click.option("--seed", type=click.IntRange(min=0), default=0, help="Of the drawn inputs.")
 @click.option(
     "--input",
@@ -215,6 +216,7 @@ def _request(
         is_interleaved=bool(given["interleave"]),
         input_file=cast("str | None", given["input_file"]),
         plugins=tuple(plugins),
+        is_gated=bool(given["gate"]),
     )
     sizes = {
         name: cast("tuple[int, ...]", given[option] or ())

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import subprocess
 import sys
@@ -33,7 +34,8 @@ def stub(*, timeout_s=20.0, memory_bytes=None, **options):
 def fail(child, command, argument=None):
     with child, pytest.raises(AccelerateError) as caught:
         child.request(command, argument=argument)
-    return caught.value, *failure_of(caught.value)
+    status, facts = failure_of(caught.value)
+    return caught.value, status, json.loads(json.dumps(facts))
 
 
 def is_gone(pid):
