@@ -40,18 +40,19 @@ class DependenceModel:
     Attributes:
         n: Length of the series.
         segment: Length of the pieces that are transformed.
-        spectrum: Variance of the cosine coefficients, ``(hypotheses, segment - 1)``.
-        log_prior: Log prior weight of each hypothesis (the first one is independence).
+        precision: Half the inverse variance of each cosine coefficient under each hypothesis,
+            ``(segment - 1, hypotheses)``; the first hypothesis is independence.
+        offset: Log prior weight and normalisation of each hypothesis.
         effective_n: Independent calls that ``n`` calls are worth under each hypothesis.
     """
 
     n: int
     segment: int
-    spectrum: NDArray[np.float64]
-    log_prior: NDArray[np.float64]
+    precision: NDArray[np.float32]
+    offset: NDArray[np.float64]
     effective_n: NDArray[np.float64]
 
-    def posterior(self, signs: NDArray[np.float64]) -> NDArray[np.float64]:
+    def posterior(self, signs: NDArray[np.float32]) -> NDArray[np.float64]:
         """Weight of each hypothesis, ``(series, hypotheses)``.
 
         Args:
@@ -63,10 +64,8 @@ class DependenceModel:
         """
         pieces = self.n // self.segment
         cut = signs[:, : pieces * self.segment].reshape(-1, self.segment)
-        power = (_cosine_power(cut)).reshape(len(signs), pieces, -1).sum(axis=1)
-        log_weight = self.log_prior - 0.5 * (
-            power @ (1.0 / self.spectrum).T + pieces * np.log(self.spectrum).sum(axis=1)
-        )
+        power = _cosine_power(cut).reshape(len(signs), pieces, -1).sum(axis=1)
+        log_weight = self.offset - (power @ self.precision).astype(np.float64)
         log_weight -= log_weight.max(axis=1, keepdims=True)
         weight: NDArray[np.float64] = np.exp(log_weight)
         weight /= weight.sum(axis=1, keepdims=True)
@@ -93,21 +92,23 @@ def dependence_model(n: int) -> DependenceModel:
             lag = np.arange(1, min(n, 4 * segment))
             inflation = 1 + 2 * np.sum((1 - lag / n) * correlation[lag])
             effective.append(n / inflation)
-    others = np.full(len(spectra) - 1, (1 - _PRIOR_INDEPENDENT) / (len(spectra) - 1))
+    prior = np.full(len(spectra), (1 - _PRIOR_INDEPENDENT) / (len(spectra) - 1))
+    prior[0] = _PRIOR_INDEPENDENT
+    spectrum = np.array(spectra)
     return DependenceModel(
         n=n,
         segment=segment,
-        spectrum=np.array(spectra),
-        log_prior=np.log(np.concatenate([[_PRIOR_INDEPENDENT], others])),
+        precision=(0.5 / spectrum).T.astype(np.float32),
+        offset=np.log(prior) - 0.5 * (n // segment) * np.log(spectrum).sum(axis=1),
         effective_n=np.maximum(np.array(effective), 1.0),
     )
 
 
-def _cosine_power(rows: NDArray[np.float64]) -> NDArray[np.float64]:
+def _cosine_power(rows: NDArray[np.float32]) -> NDArray[np.float32]:
     """Squares of the orthonormal DCT-II of each row, without the constant."""
     from scipy.fft import dct
 
-    power: NDArray[np.float64] = np.square(dct(rows, axis=1, norm="ortho")[:, 1:])
+    power: NDArray[np.float32] = np.square(dct(rows, axis=1, norm="ortho")[:, 1:])
     return power
 
 

@@ -8,7 +8,12 @@ from typing import TYPE_CHECKING, Literal
 
 import numpy as np
 
-from ipfs_accelerate.bench.intervals import checked_samples, median_interval
+from ipfs_accelerate.bench.intervals import (
+    MIN_EFFECTIVE,
+    checked_samples,
+    mean_half_width,
+    median_interval,
+)
 from ipfs_accelerate.errors import InputError
 
 if TYPE_CHECKING:
@@ -24,7 +29,7 @@ Verdict = Literal["faster", "slower", "no difference", "inconclusive"]
 #: Relative difference below which two targets may be called equal.
 NEGLIGIBLE = 0.03
 _POWER = 0.8
-_FEWEST_FREQUENCIES = 8
+_FEWEST_PAIRS = 30
 
 
 @dataclass(frozen=True, slots=True)
@@ -68,9 +73,9 @@ def compare(
 ) -> Comparison:
     """Compare two latency series by the ratio of their medians.
 
-    The intervals of both medians are combined on a logarithmic scale, each side by its own
-    half-width. Interleaved series share what happened to the machine; the part of their slow
-    movement that is common (less one standard error, so that chance counts for nothing) cancels.
+    Interleaved series share what happened to the machine. Their interval comes from the joint
+    process of both medians' errors, in which a shared disturbance cancels. Otherwise the intervals
+    of both medians are combined on a logarithmic scale, each side by its own half-width.
 
     Args:
         a: Baseline, ns, positive, in order.
@@ -86,16 +91,15 @@ def compare(
 
     Source:
         Zou & Donner (2008), Construction of confidence limits about effect measures, Statist. Med.
-        27 (MOVER with correlation); measured error rates: ``benchmarks/comparison_power.py``.
+        27 (MOVER); measured error rates: ``benchmarks/comparison_power.py``.
     """
     first, second = _checked(a, "a"), _checked(b, "b")
     if negligible <= 0:
         raise InputError(f"a negligible difference of {negligible!r} can never be shown")
-    of_a = median_interval(first, confidence=confidence)
-    of_b = median_interval(second, confidence=confidence)
-    is_paired = interleaved and len(first) == len(second)
-    shared = _shared_movement(first, second) if is_paired else 0.0
-    found = _combine(of_a, of_b, shared)
+    joint = None
+    if interleaved and len(first) == len(second):
+        joint = _jointly(np.log(first), np.log(second), confidence)
+    found = joint or _separately(first, second, confidence)
     detectable = _minimum_detectable(found, confidence)
     return Comparison(
         ratio=float(np.exp(found.median)),
@@ -106,8 +110,7 @@ def compare(
         minimum_detectable=detectable,
         n_a=len(first),
         n_b=len(second),
-        method="ratio of medians, MOVER, "
-        + (f"paired, {shared:.2f} shared" if is_paired else "unpaired"),
+        method="ratio of medians, " + ("joint errors" if joint else "intervals combined (MOVER)"),
         caution=found.caution,
     )
 
@@ -127,31 +130,51 @@ def _checked(samples_ns: ArrayLike, name: str) -> NDArray[np.float64]:
     return samples
 
 
-def _combine(first: Interval, second: Interval, shared: float) -> _LogRatio:
+def _separately(a: NDArray[np.float64], b: NDArray[np.float64], confidence: float) -> _LogRatio:
+    first, second = (median_interval(x, confidence=confidence) for x in (a, b))
     low_a, mid_a, high_a = np.log([first.low, first.median, first.high])
     low_b, mid_b, high_b = np.log([second.low, second.median, second.high])
     ratio = float(mid_b - mid_a)
-    down = _apart(mid_b - low_b, high_a - mid_a, shared)
-    up = _apart(high_b - mid_b, mid_a - low_a, shared)
+    down = float(np.hypot(mid_b - low_b, high_a - mid_a))
+    up = float(np.hypot(high_b - mid_b, mid_a - low_a))
     return _LogRatio(ratio - down, ratio, ratio + up, first.caution or second.caution)
 
 
-def _apart(x: float, y: float, shared: float) -> float:
-    """Half-width of a difference whose parts have half-widths ``x`` and ``y``."""
-    return float(np.sqrt(max(0.0, x * x + y * y - 2 * shared * x * y)))
+def _jointly(a: NDArray[np.float64], b: NDArray[np.float64], confidence: float) -> _LogRatio | None:
+    """Interval from the difference of the medians' influence functions.
+
+    Returns:
+        ``None`` where ties or too few samples leave the density at a median unknown.
+
+    Source:
+        Bahadur (1966), A note on quantiles in large samples, Ann. Math. Statist. 37.
+    """
+    errors = [_median_error(x) for x in (a, b)]
+    if errors[0] is None or errors[1] is None:
+        return None
+    half, effective = mean_half_width(errors[1] - errors[0], confidence=confidence)
+    ratio = float(np.median(b) - np.median(a))
+    caution = None
+    if effective < MIN_EFFECTIVE:
+        caution = f"{len(a)} pairs are worth only {effective:.0f} independent ones"
+    return _LogRatio(ratio - half, ratio, ratio + half, caution)
 
 
-def _shared_movement(a: NDArray[np.float64], b: NDArray[np.float64]) -> float:
-    """Correlation (0..0.95) of the slow movement of two paired series of signs."""
-    from scipy.fft import dct
+def _median_error(logs: NDArray[np.float64]) -> NDArray[np.float64] | None:
+    """How much each sample moves the median: its sign over twice the density there.
 
-    count = min(len(a) - 1, max(_FEWEST_FREQUENCIES, round(len(a) ** (2 / 3))))
-    slow = [dct(np.sign(x - np.median(x)), norm="ortho")[1 : count + 1] for x in (a, b)]
-    size = float(np.sqrt(np.sum(slow[0] ** 2) * np.sum(slow[1] ** 2)))
-    if count < _FEWEST_FREQUENCIES or size == 0.0:
-        return 0.0
-    found = float(np.dot(slow[0], slow[1])) / size
-    return float(np.clip(found - (1 - found**2) / np.sqrt(count), 0.0, 0.95))
+    Source:
+        Hall & Sheather (1988), On the distribution of a Studentized quantile, J. R. Statist. Soc. B
+        50: the density from samples within ``0.97 n^(-1/3)`` of the middle rank.
+    """
+    n = len(logs)
+    reach = round(0.97 * n ** (2 / 3))
+    middle, ordered = n // 2, np.sort(logs)
+    if n < _FEWEST_PAIRS or ordered[middle + reach] == ordered[middle - reach]:
+        return None
+    spacing = (ordered[middle + reach] - ordered[middle - reach]) * n / (2 * reach)
+    error: NDArray[np.float64] = 0.5 * spacing * np.sign(logs - np.median(logs))
+    return error
 
 
 def _minimum_detectable(ratio: _LogRatio, confidence: float) -> float:

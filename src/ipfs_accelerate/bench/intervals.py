@@ -26,6 +26,7 @@ __all__ = [
     "checked_confidence",
     "checked_samples",
     "interval_rows",
+    "mean_half_width",
     "median_interval",
 ]
 
@@ -155,8 +156,28 @@ def interval_rows(
     return _lower_end(rows, alpha), -_lower_end(-rows, alpha), effective
 
 
-def _signs(rows: NDArray[np.float64], threshold: NDArray[np.float64]) -> NDArray[np.float64]:
-    return np.where(rows <= threshold[:, None], -1.0, 1.0)
+def mean_half_width(process: NDArray[np.float64], *, confidence: float) -> tuple[float, float]:
+    """Half-width of the interval for the mean of a bounded process, and its effective samples.
+
+    Args:
+        process: Its values in order; not constant.
+        confidence: Nominal coverage.
+
+    Raises:
+        InputError: A confidence outside its range.
+    """
+    checked_confidence(confidence)
+    n, deviation = len(process), float(process.std())
+    model = dependence_model(n)
+    unit = ((process - process.mean()) / deviation).astype(np.float32)
+    weights = model.posterior(unit[None, :])[0]
+    miss = _miss_table(n) @ weights
+    fraction = float(np.interp(1 - confidence, miss, np.linspace(0.0, 0.5, len(miss))))
+    return deviation * (1 - 2 * fraction), float(1.0 / (weights @ (1.0 / model.effective_n)))
+
+
+def _signs(rows: NDArray[np.float64], threshold: NDArray[np.float64]) -> NDArray[np.float32]:
+    return np.where(rows <= threshold[:, None], np.float32(-1), np.float32(1))
 
 
 def _lower_end(rows: NDArray[np.float64], alpha: float) -> NDArray[np.float64]:
@@ -168,7 +189,7 @@ def _lower_end(rows: NDArray[np.float64], alpha: float) -> NDArray[np.float64]:
     stride = np.full(len(rows), max(1, round(_FIRST_STRIDE * np.sqrt(n))))
     while np.any(inside - outside > 1):
         middle = np.maximum(np.maximum((outside + inside) // 2, inside - stride), 1)
-        p = _plausibility(rows, ordered[every, middle - 1])
+        p = _plausibility(rows, ordered[every, middle - 1], middle)
         accept = p >= alpha
         inside, p_inside = np.where(accept, middle, inside), np.where(accept, p, p_inside)
         outside, p_outside = np.where(accept, outside, middle), np.where(accept, p_outside, p)
@@ -180,18 +201,17 @@ def _lower_end(rows: NDArray[np.float64], alpha: float) -> NDArray[np.float64]:
     return end
 
 
-def _plausibility(rows: NDArray[np.float64], value: NDArray[np.float64]) -> NDArray[np.float64]:
-    """Two-sided p-value of each value as the median of its series."""
+def _plausibility(
+    rows: NDArray[np.float64], value: NDArray[np.float64], rank: NDArray[np.intp]
+) -> NDArray[np.float64]:
+    """Probability that an interval ending at this value, of this rank, misses the median."""
     n = rows.shape[1]
-    signs = _signs(rows, value)
-    count = np.count_nonzero(signs < 0, axis=1)
-    fraction = np.minimum(count / (n + 1), 0.5)
-    position = fraction * 2 * _FRACTIONS
+    position = np.minimum(rank / (n + 1), 0.5) * 2 * _FRACTIONS
     below = np.minimum(position.astype(np.intp), _FRACTIONS - 1)
     rest = (position - below)[:, None]
     table = _miss_table(n)
     miss = table[below] * (1 - rest) + table[below + 1] * rest
-    weights = dependence_model(n).posterior(signs)
+    weights = dependence_model(n).posterior(_signs(rows, value))
     p: NDArray[np.float64] = np.einsum("ij,ij->i", weights, miss)
     return p
 

@@ -19,6 +19,8 @@ __all__ = ["AdaptiveSampler", "SamplingPolicy", "Stop", "StopReason", "Take", "n
 StopReason = Literal["precise", "budget", "max_samples"]
 #: Looks happen at sample counts that grow by this factor.
 GROWTH = 1.5
+#: Calls before anything is known about their length.
+_FIRST_TAKE = 2
 
 
 @dataclass(frozen=True, slots=True)
@@ -31,6 +33,8 @@ class SamplingPolicy:
         max_samples: Calls after which to stop.
         budget_ns: Summed latency after which to stop (once ``min_samples`` are there, or
             two samples when a single call is that slow).
+        min_duration_ns: Summed latency before sampling may stop as precise (or ``max_samples``): a
+            disturbance that has not had time to appear cannot widen the interval.
         confidence: Level of the interval.
     """
 
@@ -38,6 +42,7 @@ class SamplingPolicy:
     min_samples: int = 50
     max_samples: int = 5000
     budget_ns: int = 30_000_000_000
+    min_duration_ns: int = 500_000_000
     confidence: float = 0.95
 
     def __post_init__(self) -> None:
@@ -108,7 +113,8 @@ class AdaptiveSampler:
         if n < self._next_look:
             return Take(self._affordable(self._next_look - n))
         self._interval = self._measure()
-        if self._interval.relative_width <= self.policy.target_relative_width:
+        is_seen = self._spent_ns >= self.policy.min_duration_ns or n >= self.policy.max_samples
+        if is_seen and self._interval.relative_width <= self.policy.target_relative_width:
             return self._stop("precise")
         if n >= self.policy.max_samples:
             return self._stop("max_samples")
@@ -117,8 +123,10 @@ class AdaptiveSampler:
 
     def _affordable(self, wanted: int) -> int:
         """At most as many calls as the rest of the budget is likely to pay for."""
-        if not self._samples or not self._spent_ns:
-            return min(wanted, self.policy.min_samples)
+        if not self._samples:
+            return min(wanted, _FIRST_TAKE)
+        if not self._spent_ns:
+            return wanted
         mean_ns = self._spent_ns / len(self._samples)
         rest = math.ceil((self.policy.budget_ns - self._spent_ns) / mean_ns)
         return max(1, min(wanted, rest))

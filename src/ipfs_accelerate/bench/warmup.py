@@ -20,7 +20,7 @@ class WarmupPolicy:
     """How long to wait for the steady state.
 
     Attributes:
-        window: Calls in each of the compared windows.
+        window: Calls in each of the compared windows, at least two.
         tolerance: Relative difference of medians that still counts as steady.
         confirmations: Quiet looks in a row that are needed.
         min_calls: Calls discarded in any case.
@@ -30,13 +30,19 @@ class WarmupPolicy:
 
     window: int = 5
     tolerance: float = 0.02
-    confirmations: int = 3
+    confirmations: int = 5
     min_calls: int = 3
     max_calls: int = 200
     budget_ns: int = 20_000_000_000
 
     def __post_init__(self) -> None:
-        counts = (self.window, self.confirmations, self.min_calls, self.max_calls, self.budget_ns)
+        counts = (
+            self.window - 1,
+            self.confirmations,
+            self.min_calls,
+            self.max_calls,
+            self.budget_ns,
+        )
         if min(counts) < 1 or self.tolerance <= 0 or self.max_calls < self.min_calls:
             raise InputError(f"{self} asks for a warm-up that cannot end")
 
@@ -101,7 +107,7 @@ class WarmupDetector:
         if n < 2 * window:
             return False, f"{n} of at least {2 * window} calls seen"
         recent = np.array(self._samples[-2 * window :], dtype=np.float64)
-        shift, noise = _shift(recent[:window], recent[window:])
+        shift, noise = _shift(recent)
         allowed = max(self._policy.tolerance, noise)
         return shift <= allowed, f"medians of {window} calls moved {shift:.1%}, noise {noise:.1%}"
 
@@ -119,11 +125,15 @@ class WarmupDetector:
         )
 
 
-def _shift(before: NDArray[np.float64], after: NDArray[np.float64]) -> tuple[float, float]:
-    """Relative move of the median, and the move that scatter alone explains."""
-    middle = float(np.median(np.concatenate([before, after])))
+def _shift(recent: NDArray[np.float64]) -> tuple[float, float]:
+    """Relative move between the medians of two halves, and its standard error from scatter alone.
+
+    The scatter is read from second differences, which a steady descent leaves at zero: for normal
+    noise their median size is 1.652 standard deviations.
+    """
+    half, middle = len(recent) // 2, float(np.median(recent))
     if middle == 0.0:
         return 0.0, 0.0
-    shift = abs(float(np.median(after)) - float(np.median(before))) / middle
-    spread = float(np.median(np.abs(after - np.median(after)))) / middle
-    return shift, 1.4826 * spread * float(np.sqrt(np.pi / len(after)))
+    shift = abs(float(np.median(recent[half:])) - float(np.median(recent[:half]))) / middle
+    deviation = float(np.median(np.abs(np.diff(recent, 2)))) / 1.652 / middle
+    return shift, deviation * float(np.sqrt(np.pi / half))
