@@ -159,6 +159,8 @@ def convert(ref: str, *, as_json: bool) -> None:
 
     settings, clock = load_settings(), MonotonicClock()
     artifact = resolve(ref, settings=settings)
+    if not as_json:
+        note(f"converting {artifact.name}; up to a few minutes the first time")
     started_ns = clock.now_ns()
     converted = ensure_onnx(artifact, settings=settings)
     elapsed_ns = clock.now_ns() - started_ns
@@ -335,5 +337,10 @@ def _print_parity(parity: Mapping[str, object] | None) -> None:
     if parity is None:
         print("parity: not compared (the graphs came with the model)")
         return
-    for name, value in parity.items():
-        print(f"parity {name}: {value}")
+    outputs = parity.get("outputs")
+    for name, row in outputs.items() if isinstance(outputs, dict) else ():
+        numbers = (f"{key} {row[key]:.3g}" for key in ("max_abs", "max_rel") if key in row)
+        print(f"parity {name}: {', '.join(numbers)}; worst case: {row.get('worst_case')}")
+    cases = parity.get("cases")
+    if isinstance(cases, list):
+        print(f"compared with PyTorch on {len(cases)} inputs")

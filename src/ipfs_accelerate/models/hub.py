@@ -22,7 +22,7 @@ from ipfs_accelerate.errors import (
     ModelError,
     ModelFormatError,
 )
-from ipfs_accelerate.models.hub_errors import WrongSize, not_a_hub, translate
+from ipfs_accelerate.models.hub_errors import WrongSize, disk_space_for, not_a_hub, translate
 from ipfs_accelerate.models.hub_selection import select_files
 from ipfs_accelerate.models.manifest import Expected, FactCache, read_manifest, write_manifest
 from ipfs_accelerate.models.retry import Retry, Transient
@@ -103,8 +103,6 @@ class Hub:
         return self._online(home, ref, allow_pickle=allow_pickle)
 
     def _online(self, home: Path, ref: ModelRef, *, allow_pickle: bool) -> Snapshot:
-        from filelock import FileLock
-
         info = self._call(str(ref), lambda: self._info(ref))
         if not info.sha or info.siblings is None:
             raise ConnectivityError(f"the hub did not say which commit {ref} is")
@@ -113,17 +111,23 @@ class Hub:
         snapshot = Snapshot(
             home / info.sha, info.sha, {path: expected[path] for path in chosen}, info.pipeline_tag
         )
+        with disk_space_for(str(ref)):
+            self._complete_all(home, ref, snapshot)
+        return snapshot
+
+    def _complete_all(self, home: Path, ref: ModelRef, snapshot: Snapshot) -> None:
+        from filelock import FileLock
+
         snapshot.directory.mkdir(parents=True, exist_ok=True)
         with FileLock(f"{snapshot.directory}.lock"):
             for entry in snapshot.expected.values():
                 self._complete(ref, snapshot, entry)
             write_manifest(
-                _receipt_path(home, info.sha),
+                _receipt_path(home, snapshot.commit),
                 snapshot.expected.values(),
-                extra={"model": ref.location, "commit": info.sha, "task": info.pipeline_tag},
+                extra={"model": ref.location, "commit": snapshot.commit, "task": snapshot.task},
             )
-        _remember_commit(home, ref, info.sha)
-        return snapshot
+        _remember_commit(home, ref, snapshot.commit)
 
     def _info(self, ref: ModelRef) -> ModelInfo:
         from huggingface_hub import HfApi

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import errno
+from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
 from ipfs_accelerate.errors import (
@@ -16,9 +17,9 @@ from ipfs_accelerate.errors import (
 from ipfs_accelerate.models.retry import Transient
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Iterator, Mapping
 
-__all__ = ["WrongSize", "not_a_hub", "translate"]
+__all__ = ["WrongSize", "disk_space_for", "not_a_hub", "translate"]
 
 _REPEATABLE = frozenset({408, 425, 429, 500, 502, 503, 504})
 _ACCESS_HINT = (
@@ -48,6 +49,28 @@ def translate(error: Exception, what: str) -> Exception | None:
     if kinds & {"TransportError", "LocalEntryNotFoundError"} or isinstance(error, ConnectionError):
         return _from_transport(error, kinds)
     return _from_rest(error, kinds, what)
+
+
+@contextmanager
+def disk_space_for(what: str) -> Iterator[None]:
+    """Turn a full disk into its error.
+
+    Raises:
+        DiskFullError: A write inside failed for lack of space.
+    """
+    try:
+        yield
+    except OSError as error:
+        if error.errno not in {errno.ENOSPC, errno.EDQUOT}:
+            raise
+        raise _disk_full(what) from error
+
+
+def _disk_full(what: str) -> DiskFullError:
+    return DiskFullError(
+        f"no space left while fetching {what}",
+        hint="free some space, or point IPFS_ACCELERATE_HOME elsewhere",
+    )
 
 
 def not_a_hub(what: str) -> ConnectivityError:
@@ -108,9 +131,7 @@ def _from_rest(error: Exception, kinds: set[str], what: str) -> AccelerateError 
     if "HFValidationError" in kinds:
         return ModelReferenceError(f"not a hub id: {what}")
     if isinstance(error, OSError) and error.errno == errno.ENOSPC:
-        return DiskFullError(
-            f"no space left while fetching {what}", hint="free some space, or move the home setting"
-        )
+        return _disk_full(what)
     if isinstance(error, OSError) and str(error).startswith("Consistency check failed"):
         return WrongSize(str(error).splitlines()[0])
     return None

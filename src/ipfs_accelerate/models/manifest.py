@@ -68,10 +68,8 @@ class FactCache:
     """
 
     def __init__(self, path: Path | None) -> None:
-        self._path = path
-        if path is not None:
-            path.parent.mkdir(parents=True, exist_ok=True)
-        self._memory = _open(":memory:") if path is None else None
+        self._path = path if path is None or _is_writable(path.parent) else None
+        self._memory = _open(":memory:") if self._path is None else None
 
     def sha256(self, file: Path, *, fresh: bool = False) -> str:
         """Hash of a file, from the cache unless the file changed or ``fresh`` is set."""
@@ -123,6 +121,15 @@ class FactCache:
         logger.warning("fact cache %s is unusable (%s)", self._path, error)
         if self._path is not None and not isinstance(error, sqlite3.OperationalError):
             self._path.unlink(missing_ok=True)
+
+
+def _is_writable(folder: Path) -> bool:
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        logger.warning("hashes are not remembered: %s", error)
+        return False
+    return os.access(folder, os.W_OK)
 
 
 def _open(path: Path | str | None) -> sqlite3.Connection:

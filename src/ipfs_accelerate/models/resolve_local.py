@@ -20,16 +20,20 @@ __all__ = ["artifact_from_report", "report_on"]
 
 #: Marker beside weights that nobody trained.
 WEIGHTS_MARKER = "weights.json"
+# File stem in published layouts → component; of several, the first listed wins.
 _COMPONENTS = {
     "model": "model",
-    "encoder_model": "encoder",
     "encoder": "encoder",
-    "decoder_model": "decoder",
+    "encoder_model": "encoder",
     "decoder": "decoder",
     "decoder_model_merged": "decoder",
-    "decoder_with_past_model": "decoder_with_past",
+    "decoder_with_past_model": "decoder",
+    "text": "text",
     "text_model": "text",
+    "vision": "vision",
     "vision_model": "vision",
+    "audio": "audio",
+    "audio_model": "audio",
 }
 
 
@@ -129,10 +133,10 @@ def _components(report: VerificationReport) -> dict[str, Component]:
     if len(graphs) == 1:
         return {"model": _component("model", report.directory, graphs[0])}
     found: dict[str, Component] = {}
-    for graph in graphs:
-        name = _COMPONENTS.get(PurePosixPath(graph.path).stem)
-        if name is not None and name not in found:
-            found[name] = _component(name, report.directory, graph)
+    for stem, name in _COMPONENTS.items():
+        for graph in graphs:
+            if PurePosixPath(graph.path).stem == stem and name not in found:
+                found[name] = _component(name, report.directory, graph)
     return found
 
 

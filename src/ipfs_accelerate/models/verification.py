@@ -32,6 +32,21 @@ __all__ = ["FileCheck", "VerificationReport", "verify_directory", "verify_file"]
 
 WEIGHT_KINDS = frozenset({"safetensors", "onnx", "pytorch_bin", "openvino", "gguf", "tflite"})
 
+#: What a single weights file is used with.
+_BESIDE = (
+    "config.json",
+    "generation_config.json",
+    "preprocessor_config.json",
+    "tokenizer.json",
+    "tokenizer.model",
+    "tokenizer_config.json",
+    "special_tokens_map.json",
+    "vocab.txt",
+    "vocab.json",
+    "merges.txt",
+    "spiece.model",
+)
+
 
 @dataclass(frozen=True, slots=True)
 class FileCheck:
@@ -153,7 +168,11 @@ def verify_directory(
 def verify_file(
     file: Path, *, cache: FactCache, is_full: bool = False, allow_pickle: bool = False
 ) -> VerificationReport:
-    """Check a single weights file and the external data it needs."""
+    """Check a single weights file with what belongs to it.
+
+    That is the external data of a graph, and configuration and tokenizer where a ``config.json``
+    lies beside the file.
+    """
     inspection = Inspection(file.parent, cache, is_full=is_full, allow_pickle=allow_pickle)
     kind = kind_of(file) or "other"
     check = _check(inspection, file.name, kind, None)
@@ -163,7 +182,14 @@ def verify_file(
             hint="give a folder, or a .safetensors, .onnx, .gguf or .tflite file",
         )
         return VerificationReport(file.parent, (check,), {}, (problem,))
-    return VerificationReport(file.parent, (check, *_companions(inspection, [check], {})), {})
+    beside = _BESIDE if (file.parent / "config.json").is_file() else ()
+    checks = [check, *_companions(inspection, [check], {})]
+    checks += [
+        _check(inspection, name, kind_of(file.parent / name) or "other", None)
+        for name in beside
+        if (file.parent / name).is_file()
+    ]
+    return VerificationReport(file.parent, tuple(checks), {})
 
 
 def _choose(
@@ -192,6 +218,7 @@ def _check(inspection: Inspection, path: str, kind: str, expected: Expected | No
     facts: Mapping[str, object] | None = None
     problem: AccelerateError | None = None
     try:
+        safety.confine(inspection.directory, path)
         size = file.stat().st_size
         inspection.refuse_pickle(file, kind)
         if expected is not None:

@@ -35,12 +35,13 @@ def inspect_onnx(path: Path) -> dict[str, object]:
         UnsafeModelError: It names external data outside its folder, or is a pickle.
     """
     import onnx
+    from google.protobuf.message import DecodeError  # type: ignore[import-untyped]  # ships none
 
     with path.open("rb") as stream:
         refuse_disguise(path, stream.read(512))
     try:
         model = onnx.load(str(path), load_external_data=False)
-    except Exception as error:  # protobuf raises other types in each of its builds
+    except (DecodeError, ValueError) as error:
         raise ModelFormatError(
             f"{path} is not an ONNX model or is truncated: {error}", hint=_REFETCH
         ) from error

@@ -206,7 +206,11 @@ class _Answer:
 class _Handler(BaseHTTPRequestHandler):
     protocol_version = "HTTP/1.1"
     timeout = 20
-    server: _Server
+
+    @property
+    def _hub(self) -> HubServer:
+        assert isinstance(self.server, _Server)
+        return self.server.hub
 
     def log_message(self, format: str, *args: object) -> None:  # noqa: A002 (inherited name)
         """Say nothing."""
@@ -224,13 +228,13 @@ class _Handler(BaseHTTPRequestHandler):
         request = Request(
             self.command, self.path, self.headers.get("Range"), self.headers.get("Authorization")
         )
-        fault = self.server.hub.take_fault(request)
+        fault = self._hub.take_fault(request)
         if fault is not None and fault.is_reset:
             return
         if fault is not None and fault.status is not None:
             self._send(_Answer(fault.status, dict(fault.headers), b"{}"), None)
             return
-        self._send(_route(self.server.hub, request), fault)
+        self._send(_route(self._hub, request), fault)
 
     def _send(self, answer: _Answer, fault: Fault | None) -> None:
         body = answer.body
@@ -258,7 +262,7 @@ class _Handler(BaseHTTPRequestHandler):
         elif fault is not None and fault.stall_at is not None:
             self.wfile.write(body[: fault.stall_at])
             self.wfile.flush()
-            self.server.hub.stopping.wait()
+            self._hub.stopping.wait()
         else:
             self.wfile.write(body)
 

@@ -1,20 +1,24 @@
 """Fetching models through the real `huggingface_hub` client."""
 
 import logging
+import subprocess
 import traceback
 from pathlib import Path
 
 import pytest
 from huggingface_hub import constants, snapshot_download
 
+from ipfs_accelerate.config import Settings
 from ipfs_accelerate.errors import (
     AccessDeniedError,
     ConnectivityError,
+    DiskFullError,
     IntegrityError,
     ModelNotFoundError,
     UnsafeModelError,
 )
 from ipfs_accelerate.models import ModelRef, resolve
+from ipfs_accelerate.models.hub import Hub
 from ipfs_accelerate.models.verification_files import git_blob_sha1
 from ipfs_accelerate.testing.hub_server import Fault, Repository, git_id
 
@@ -285,3 +289,27 @@ def test_the_server_satisfies_the_client_s_own_snapshot(server, repository, tmp_
     assert found.endswith(repository.commit)
     for path, content in repository.files.items():
         assert (Path(found) / path).read_bytes() == content
+
+
+@pytest.mark.needs("root", "linux")
+def test_a_full_disk_is_named_and_leaves_nothing_half_done(server, repository, tmp_path):
+    small = tmp_path / "small"
+    small.mkdir()
+    mounted = subprocess.run(
+        ["mount", "-t", "tmpfs", "-o", "size=256k", "tmpfs", str(small)], check=False
+    )
+    if mounted.returncode:
+        pytest.skip("mounting is not allowed here")
+    try:
+        repository.files["model.safetensors"] = bytes(400_000)
+        settings = Settings(home=small / "home", hub_endpoint=server.endpoint, hub_attempts=2)
+
+        with (
+            pytest.warns(UserWarning, match="Not enough free disk space"),
+            pytest.raises(DiskFullError, match="no space left while fetching"),
+        ):
+            Hub(settings).fetch(REF)
+
+        assert not list(small.glob("**/model.safetensors"))
+    finally:
+        subprocess.run(["umount", str(small)], check=True)

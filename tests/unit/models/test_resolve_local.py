@@ -104,10 +104,34 @@ def test_random_weights_are_named_so(folder, settings):
 
 
 def test_a_single_safetensors_file_is_a_model(folder, settings):
+    (folder / "config.json").unlink()
+    (folder / "tokenizer.json").write_text("{}")
+
     artifact = resolve(folder / "model.safetensors", settings=settings)
 
     assert [f.path for f in artifact.files] == ["model.safetensors"]
     assert (artifact.parameters, artifact.architecture, artifact.task) == (20, None, None)
+
+
+def test_a_single_file_comes_with_the_configuration_beside_it(folder, settings):
+    (folder / "tokenizer.json").write_text("{}")
+
+    artifact = resolve(folder / "model.safetensors", settings=settings)
+
+    assert [f.path for f in artifact.files] == [
+        "config.json",
+        "model.safetensors",
+        "tokenizer.json",
+    ]
+    assert artifact.task == "fill-mask"
+
+
+def test_a_home_that_cannot_be_made_costs_only_the_memory(folder, tmp_path, caplog):
+    (tmp_path / "file").write_text("")
+    nowhere = Settings(home=tmp_path / "file" / "home", offline=True)
+
+    assert resolve(folder, settings=nowhere).parameters == 20
+    assert "hashes are not remembered" in caplog.text
 
 
 @pytest.mark.parametrize(

@@ -77,13 +77,14 @@ def _mapping_keys(value: ast.expr) -> list[str]:
 
 def derive() -> dict[str, object]:
     """Everything that goes into the data file."""
-    from transformers.models.auto.configuration_auto import CONFIG_MAPPING_NAMES
+    from transformers.models.auto import configuration_auto
 
     folder = models_folder()
     tasks = auto_tasks(folder)
     inputs, folders = _inputs_by_config(folder)
     types: dict[str, dict[str, object]] = {}
-    for model_type, config in sorted(CONFIG_MAPPING_NAMES.items()):
+    names: dict[str, str] = vars(configuration_auto)["CONFIG_MAPPING_NAMES"]
+    for model_type, config in sorted(names.items()):
         row: dict[str, object] = {"config": config}
         if config in inputs:
             row["inputs"] = inputs[config]

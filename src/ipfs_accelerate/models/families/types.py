@@ -105,8 +105,10 @@ class ModelType:
 @cache
 def model_types() -> Mapping[str, ModelType]:
     """Every known model type by name."""
-    text = files(__package__).joinpath("model_types.json").read_text(encoding="utf-8")
-    rows: dict[str, dict[str, list[str] | str]] = json.loads(text)["types"]
+    data = files("ipfs_accelerate.models.families").joinpath("model_types.json")
+    rows: dict[str, dict[str, list[str] | str]] = json.loads(data.read_text(encoding="utf-8"))[
+        "types"
+    ]
     return {
         name: ModelType(
             name=name,
@@ -139,12 +141,12 @@ def family_of(kind: ModelType) -> tuple[Family, str]:
     because = "takes " + " and ".join(sorted(inputs))
     senses = inputs - {"text"}
     by_task = _family_by_task(kind)
-    if by_task in {Family.AUDIO, Family.TIME_SERIES} and senses <= {"audio", "time"}:
+    is_clear = by_task is Family.AUDIO or by_task is Family.TIME_SERIES
+    if by_task is not None and is_clear and senses <= {"audio", "time"}:
         return by_task, f"{because}; does {', '.join(sorted(kind.tasks)[:3])}"
-    if not senses and by_task is None:
-        return _text_family(kind, because)
     if not senses:
-        assert by_task is not None
+        if by_task is None:
+            return _text_family(kind, because)
         return by_task, f"does {', '.join(sorted(kind.tasks)[:3])}"
     return _family_by_senses(inputs, senses, kind), because
 
