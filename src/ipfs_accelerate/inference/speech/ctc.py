@@ -33,13 +33,10 @@ class CtcRecognizer:
     def __init__(self, artifact: ModelArtifact) -> None:
         settings = read_object(artifact.directory, "preprocessor_config.json")
         names = read_object(artifact.directory, "tokenizer_config.json")
-        vocabulary = read_object(artifact.directory, "vocab.json")
-        if not vocabulary:
-            raise InputError(f"{artifact.name} has no vocab.json, so its output has no letters")
         rate = settings.get("sampling_rate", 16_000)
         self.rate_hz = rate if isinstance(rate, int) else 16_000
         self._normalizes = settings.get("do_normalize", True) is not False
-        self._symbols = {int(str(i)): symbol for symbol, i in vocabulary.items()}
+        self._symbols = {i: symbol for symbol, i in _vocabulary(artifact).items()}
         self._blank = _name_of(names, "pad_token", "<pad>")
         self._space = _name_of(names, "word_delimiter_token", "|")
         self._dropped = {_name_of(names, n, d) for n, d in _SPECIALS.items()} | {self._blank}
@@ -68,6 +65,21 @@ class CtcRecognizer:
 
 
 _SPECIALS = {"bos_token": "<s>", "eos_token": "</s>", "unk_token": "<unk>"}
+
+
+def _vocabulary(artifact: ModelArtifact) -> dict[str, int]:
+    """Symbol → id from ``vocab.json``, or from ``tokenizer.json`` where there is none."""
+    found = read_object(artifact.directory, "vocab.json")
+    if not found:
+        model = read_object(artifact.directory, "tokenizer.json").get("model")
+        found = model.get("vocab", {}) if isinstance(model, dict) else {}
+    symbols = {s: i for s, i in found.items() if isinstance(i, int)}
+    if not symbols:
+        raise InputError(
+            f"{artifact.name} has no vocabulary, so its output has no letters",
+            hint="add the model's vocab.json or tokenizer.json, or pass tensors",
+        )
+    return symbols
 
 
 def _name_of(settings: Mapping[str, object], name: str, default: str) -> str:
