@@ -108,7 +108,8 @@ def _cosine_power(rows: NDArray[np.float32]) -> NDArray[np.float32]:
     """Squares of the orthonormal DCT-II of each row, without the constant."""
     from scipy.fft import dct
 
-    power: NDArray[np.float32] = np.square(dct(rows, axis=1, norm="ortho")[:, 1:])
+    coefficients = np.asarray(dct(rows, axis=1, norm="ortho"))
+    power: NDArray[np.float32] = np.square(coefficients[:, 1:])
     return power
 
 

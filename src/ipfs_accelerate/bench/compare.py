@@ -152,8 +152,11 @@ def _jointly(a: NDArray[np.float64], b: NDArray[np.float64], confidence: float) 
     errors = [_median_error(x) for x in (a, b)]
     if errors[0] is None or errors[1] is None:
         return None
-    half, effective = mean_half_width(errors[1] - errors[0], confidence=confidence)
     ratio = float(np.median(b) - np.median(a))
+    difference = errors[1] - errors[0]
+    if not difference.any():  # the medians move as one
+        return _LogRatio(ratio, ratio, ratio, None)
+    half, effective = mean_half_width(difference, confidence=confidence)
     caution = None
     if effective < MIN_EFFECTIVE:
         caution = f"{len(a)} pairs are worth only {effective:.0f} independent ones"

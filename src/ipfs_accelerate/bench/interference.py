@@ -167,7 +167,7 @@ def _trend(samples: NDArray[np.float64], limit: Thresholds) -> list[Flag]:
     change = last / first - 1 if first else 0.0
     around = samples - (last - first) * steps / (len(samples) - third)
     effective = max(float(interval_rows(around[None, :], confidence=0.95)[2][0]), 4.0)
-    tau = float(kendalltau(steps, samples).statistic)
+    tau = float(np.asarray(kendalltau(steps, samples))[0])
     error = np.sqrt(2 * (2 * effective + 5) / (9 * effective * (effective - 1)))
     if abs(tau) < error * _critical(limit.significance) or abs(change) <= limit.slowdown:
         return []

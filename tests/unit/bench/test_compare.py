@@ -47,6 +47,18 @@ def test_interleaved_series_of_unequal_length_are_not_paired():
     assert compare(series(1), series(2, n=300), interleaved=True).method.endswith("(MOVER)")
 
 
+def test_a_series_equals_itself():
+    found = compare(series(1), series(1), interleaved=True)
+    assert (found.low, found.ratio, found.high) == (1.0, 1.0, 1.0)
+    assert found.verdict == "no difference"
+
+
+@pytest.mark.parametrize("n", [2, 10, 29, 30, 31])
+def test_short_pairs_have_an_interval_around_their_ratio(n: int):
+    found = compare(series(1, n=n), series(2, n=n), interleaved=True)
+    assert found.low <= found.ratio <= found.high
+
+
 def test_constant_series_differ_exactly():
     found = compare([100] * 30, [90] * 30)
     assert (found.low, found.high, found.verdict) == (
