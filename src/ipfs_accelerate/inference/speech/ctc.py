@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from itertools import groupby
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -22,6 +23,8 @@ __all__ = ["CtcRecognizer"]
 class CtcRecognizer:
     """Greedy CTC: the likeliest symbol per frame, repeats merged, blanks dropped.
 
+    Other special tokens are dropped before merging, as the models' own tokenizers do.
+
     Recordings are run one by one: most of these models take no mask, and padding would change
     their result.
 
@@ -39,7 +42,7 @@ class CtcRecognizer:
         self._symbols = {i: symbol for symbol, i in _vocabulary(artifact).items()}
         self._blank = _name_of(names, "pad_token", "<pad>")
         self._space = _name_of(names, "word_delimiter_token", "|")
-        self._dropped = {_name_of(names, n, d) for n, d in _SPECIALS.items()} | {self._blank}
+        self._specials = {_name_of(names, n, d) for n, d in _SPECIALS.items()}
 
     def recognize(
         self, sessions: Mapping[str, Session], waveforms: Sequence[np.ndarray], _: object
@@ -57,10 +60,10 @@ class CtcRecognizer:
         return logits
 
     def _text(self, logits: np.ndarray) -> str:
-        best = logits.argmax(axis=-1)
-        changed = np.flatnonzero(np.diff(best, prepend=-1))
-        symbols = [self._symbols.get(int(i), "") for i in best[changed]]
-        letters = [" " if s == self._space else s for s in symbols if s not in self._dropped]
+        best = [self._symbols.get(int(i), "") for i in logits.argmax(axis=-1)]
+        path = [symbol for symbol in best if symbol not in self._specials]
+        merged = [symbol for symbol, _ in groupby(path)]
+        letters = [" " if s == self._space else s for s in merged if s != self._blank]
         return " ".join("".join(letters).split())
 
 
