@@ -223,7 +223,11 @@ def _named(
         raise (nearest if nearest.details["nearest"] else error) from error
     names_of_tuning = tuning.get(target.runtime, frozenset())
     kept = tuple(o for o in target.options if o.partition("=")[0] not in names_of_tuning)
-    verdict = known.get(target) or known.get(replace(target, options=kept))
+    bare = replace(target, options=kept)
+    # A machine without GPU lists ``cuda``; ``cuda:0`` is then absent for the same reason.
+    kind = known.get(replace(bare, device=target.device.partition(":")[0]))
+    absent = kind if kind and not kind.usable else None
+    verdict = known.get(target) or known.get(bare) or absent
     if verdict is None:
         raise UnknownTargetError(text, names)
     return target, verdict

@@ -39,11 +39,13 @@ def support(target: Target, devices: Sequence[Device]) -> Support:
     Raises:
         UnknownTargetError: No runtime lists it, usable or not; the hint names the nearest.
     """
-    known = dict(targets(devices))
+    runtime = runtimes().get(target.runtime)
+    # Only this runtime is asked: the libraries of the others are not for this process to load.
+    known = dict(runtime.targets(devices)) if runtime else {}
     bare = _without_tuning(target)
     found = known.get(target) or known.get(bare) or _absent(bare, known)
     if found is None:
-        raise UnknownTargetError(str(target), [str(t) for t in known])
+        raise UnknownTargetError(str(target), [str(t) for t, _ in targets(devices)])
     return found
 
 
