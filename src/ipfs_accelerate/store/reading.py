@@ -79,14 +79,15 @@ def read_performance(
     join = "LEFT JOIN performance_samples p USING (result_id)" if with_samples else ""
     fields = ", ".join((*_RECORD_FIELDS, *DETAIL_FIELDS))
     sql = f"""
-        WITH chosen AS (
-            SELECT r.*, s.* EXCLUDE (series_key) FROM results r
+        WITH chosen AS MATERIALIZED (
+            SELECT r.rowid AS number FROM results r
             JOIN series s USING (series_key) JOIN models m USING (model_id)
-            WHERE {where} ORDER BY r.created_at DESC, r.result_id LIMIT ?
+            WHERE {where} ORDER BY r.created_at DESC, r.rowid DESC LIMIT ?
         )
-        SELECT result_id, {fields}{samples} FROM chosen
+        SELECT result_id, {fields}{samples} FROM results r JOIN series s USING (series_key)
         LEFT JOIN result_details USING (result_id) {join}
-        ORDER BY created_at DESC, result_id"""  # noqa: S608 (column names are ours)
+        WHERE r.rowid IN (SELECT number FROM chosen)
+        ORDER BY r.created_at DESC, r.rowid DESC"""  # noqa: S608 (column names are ours)
     rows = rows_of(connection, sql, [*parameters, limit])
     models = _models(connection, {str(row["model_id"]) for row in rows})
     hardware = _hardware(connection, {str(row["hardware_id"]) for row in rows})
