@@ -144,7 +144,11 @@ _TEXT_HEADS = {
     "question-answering": "AutoModelForQuestionAnswering",
 }
 _CAUSAL = {"causal-lm": "AutoModelForCausalLM"}
+# Wide enough that attention and feed-forward matter at a width of 32 (about its inverse root):
+# with the usual 0.02 the embeddings would drown whatever the layers compute.
+_TINY_SPREAD = 0.2
 _TINY_TEXT: dict[str, object] = {
+    "initializer_range": _TINY_SPREAD,
     "vocab_size": 1024,
     "hidden_size": 32,
     "num_hidden_layers": 2,
@@ -159,6 +163,7 @@ _TINY_CAUSAL: dict[str, object] = {
     "tie_word_embeddings": True,
 }
 _TINY_IMAGE: dict[str, object] = {
+    "initializer_range": _TINY_SPREAD,
     "hidden_size": 32,
     "num_hidden_layers": 2,
     "num_attention_heads": 4,
@@ -191,6 +196,7 @@ ARCHITECTURES: dict[str, Architecture] = {
         "AutoModel",
         {
             "tiny": {
+                "initializer_range": _TINY_SPREAD,
                 "vocab_size": 1024,
                 "dim": 32,
                 "n_layers": 2,
@@ -220,6 +226,7 @@ ARCHITECTURES: dict[str, Architecture] = {
         "AutoModelForCausalLM",
         {
             "tiny": {
+                "initializer_range": _TINY_SPREAD,
                 "vocab_size": 1024,
                 "n_embd": 32,
                 "n_layer": 2,
@@ -326,6 +333,7 @@ ARCHITECTURES: dict[str, Architecture] = {
         "AutoModelForSpeechSeq2Seq",
         {
             "tiny": {
+                "init_std": _TINY_SPREAD,
                 "vocab_size": 1024,
                 "d_model": 32,
                 "encoder_layers": 2,
@@ -358,6 +366,7 @@ ARCHITECTURES: dict[str, Architecture] = {
         "AutoModel",
         {
             "tiny": {
+                "initializer_range": _TINY_SPREAD,
                 "hidden_size": 32,
                 "num_hidden_layers": 2,
                 "num_attention_heads": 4,
@@ -430,6 +439,7 @@ ARCHITECTURES: dict[str, Architecture] = {
         {
             "tiny": {
                 "backbone_config": _TINY_RESNET,
+                "init_std": _TINY_SPREAD,
                 "d_model": 32,
                 "num_queries": 10,
                 "encoder_layers": 2,

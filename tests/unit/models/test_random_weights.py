@@ -90,3 +90,33 @@ def test_an_existing_folder_is_never_written_to(tmp_path: Path) -> None:
     with pytest.raises(InputError, match="exists"):
         random_weights.create("bert", seed=0, size="tiny", directory=tmp_path)
     assert [p.name for p in tmp_path.iterdir()] == ["keep"]
+
+
+# Source: parameter counts of the published checkpoints named in `models._architectures`.
+PUBLISHED = {
+    "bert": 109_482_240,
+    "distilbert": 66_362_880,
+    "roberta": 124_645_632,
+    "gpt2": 124_439_808,
+    "llama": 134_515_008,
+    "qwen2": 494_032_768,
+    "qwen3": 596_049_920,
+    "t5": 222_903_552,
+    "whisper": 72_593_920,
+    "wav2vec2": 94_371_712,
+    "vit": 86_389_248,
+    "clip": 151_277_313,
+}
+
+
+@needs_torch
+@pytest.mark.parametrize(("architecture", "parameters"), PUBLISHED.items())
+def test_base_sizes_are_the_published_ones(architecture: str, parameters: int) -> None:
+    import torch
+
+    from ipfs_accelerate.models import _architectures as known
+
+    entry = known.ARCHITECTURES[architecture]
+    with torch.device("meta"):  # shapes without memory
+        model = random_weights._model(entry, None, entry.sizes["base"], 0)
+    assert sum(p.numel() for p in model.parameters()) == parameters

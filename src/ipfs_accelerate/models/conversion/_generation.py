@@ -90,12 +90,13 @@ def _generate(source: SourceModel, inputs: Arrays, *, start: int | None) -> np.n
         pad_token_id=0,
         decoder_start_token_id=start,
     )
-    model = source.model
+    model: Any = source.model
     saved, model.generation_config = model.generation_config, settings
     try:
         with torch.no_grad():
             tensors = {name: torch.from_numpy(array) for name, array in inputs.items()}
-            tokens = GenerationMixin.generate(model, **tensors, generation_config=settings)
+            generate: Any = GenerationMixin.generate
+            tokens = generate(model, **tensors, generation_config=settings)
     finally:
         model.generation_config = saved
     return np.asarray(tokens.numpy()[:, -_NEW_TOKENS:])

@@ -41,7 +41,8 @@ class OnnxGraph:
 
     def run(self, inputs: Mapping[str, np.ndarray]) -> Arrays:
         """Outputs by name."""
-        return dict(zip(self._names, self._session.run(None, dict(inputs)), strict=True))
+        outputs = [np.asarray(value) for value in self._session.run(None, dict(inputs))]
+        return dict(zip(self._names, outputs, strict=True))
 
 
 @dataclass(slots=True)
