@@ -14,7 +14,7 @@ from ipfs_accelerate.bench.measure import CaseRun, Reference
 from ipfs_accelerate.errors import AccelerateError
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Sequence
+    from collections.abc import Callable
 
     from ipfs_accelerate.bench.case import BenchCase
     from ipfs_accelerate.bench.measure import RunOptions
@@ -33,7 +33,7 @@ class References:
 
     Args:
         options: Seed, input, limits and settings; the same inputs are used for reference and case.
-        usable: Targets usable on this machine.
+        is_usable: Whether a target is usable on this machine.
         model: The model of a case.
         is_cancelled: Asked while it works.
     """
@@ -41,13 +41,13 @@ class References:
     def __init__(
         self,
         options: RunOptions,
-        usable: Sequence[str],
         *,
+        is_usable: Callable[[str], bool],
         model: Callable[[BenchCase], ModelArtifact],
         is_cancelled: Callable[[], bool] = lambda: False,
     ) -> None:
         self._options = options
-        self._candidates = [t for t in REFERENCE_TARGETS if t in usable]
+        self._is_usable = is_usable
         self._model = model
         self._is_cancelled = is_cancelled
         self._known: dict[tuple[str, str], Reference] = {}
@@ -61,8 +61,10 @@ class References:
 
     def _find(self, case: BenchCase) -> Reference:
         why = f"none of {', '.join(REFERENCE_TARGETS)} is usable here"
-        for target in self._candidates:
+        for target in REFERENCE_TARGETS:
             if target.startswith("torch/") and not self._model(case).formats & _TORCH_FORMATS:
+                continue
+            if not self._is_usable(target):
                 continue
             path = self._path(case, target)
             facts = path.with_suffix(".json")

@@ -13,18 +13,25 @@ from typing import TYPE_CHECKING
 from ipfs_accelerate import __version__
 from ipfs_accelerate.bench.gate import Gate
 from ipfs_accelerate.bench.history import Comparison, compare_with_previous
-from ipfs_accelerate.bench.plan import Plan, Sizes, Unavailable, make_plan, select_targets
+from ipfs_accelerate.bench.plan import (
+    Plan,
+    Selection,
+    Sizes,
+    Unavailable,
+    make_plan,
+    select_targets,
+)
 from ipfs_accelerate.bench.progress import SilentProgress
 from ipfs_accelerate.bench.references import References
 from ipfs_accelerate.bench.results import RowKeys, measured_row, simulated_row, unsimulated_row
 from ipfs_accelerate.bench.runner import Runner
 from ipfs_accelerate.bench.simulate import choose_datasheet, estimate
 from ipfs_accelerate.bench.surroundings import git_state, machine_facts
-from ipfs_accelerate.errors import AccelerateError, InputError, UsageError
+from ipfs_accelerate.errors import AccelerateError, InputError, UnknownTargetError, UsageError
 from ipfs_accelerate.hardware import Device, DeviceKind, Support, detect
 from ipfs_accelerate.inference.records import hardware_record, model_record
 from ipfs_accelerate.models import ModelRef, resolve
-from ipfs_accelerate.runtimes import Target, runtimes, targets
+from ipfs_accelerate.runtimes import Target, runtimes, support, targets
 from ipfs_accelerate.store import CaseStatus, RunRecord
 
 if TYPE_CHECKING:
@@ -137,7 +144,7 @@ def _work_through(
     options, devices = request.options, detect()
     references = References(
         options,
-        [str(t) for t, verdict in targets(devices) if verdict.usable],
+        is_usable=lambda target: _is_usable(target, devices),
         model=lambda case: models[case.model],
         is_cancelled=is_cancelled,
     )
@@ -247,16 +254,34 @@ def _resolve_all(
 def _plan(
     request: BenchRequest, models: Mapping[str, ModelArtifact], devices: Sequence[Device]
 ) -> Plan:
-    selection = select_targets(
-        request.targets,
-        targets(devices),
-        devices,
-        tuning={name: runtime.option_names for name, runtime in runtimes().items()},
-        simulate=request.simulate,
-    )
+    tuning = {name: runtime.option_names for name, runtime in runtimes().items()}
+
+    def select(known: Sequence[tuple[Target, Support]]) -> Selection:
+        return select_targets(
+            request.targets, known, devices, tuning=tuning, simulate=request.simulate
+        )
+
+    try:
+        selection = select(_targets_of(request.targets, devices))
+    except UnknownTargetError:
+        selection = select(targets(devices))  # the nearest name may belong to another runtime
     for target, _ in selection.simulated:
         _datasheet(request, target, devices)
     return make_plan(models, selection, request.sizes)
+
+
+def _targets_of(patterns: Sequence[str], devices: Sequence[Device]) -> list[tuple[Target, Support]]:
+    """Targets of the runtimes that the patterns name; asking one loads its library."""
+    known = runtimes()
+    named = [pattern.partition("/")[0] for pattern in patterns]
+    if not all(name in known for name in named):
+        return targets(devices)
+    return [pair for name in dict.fromkeys(named) for pair in known[name].targets(devices)]
+
+
+def _is_usable(target: str, devices: Sequence[Device]) -> bool:
+    parsed = Target.parse(target)
+    return parsed.runtime in runtimes() and support(parsed, devices).usable
 
 
 def _run_record(
@@ -295,7 +320,8 @@ def _gate(
 
 
 def _datasheet(request: BenchRequest, target: Target, devices: Sequence[Device]) -> Datasheet:
-    kind = next((d.kind for d in devices if d.id == target.device), None)
+    ids = (target.device, target.device.partition(":")[0])
+    kind = next((d.kind for d in devices if d.id in ids), None)
     return choose_datasheet(target, kind, request.datasheets)
 
 
