@@ -426,6 +426,7 @@ class MixedOriginsError(StoreError):
     """A query would mix measured with simulated, predicted or imported rows unasked."""
 
     code = "mixed_origins"
+    category = Category.USAGE
     recovery = Recovery.FIX_REQUEST
 
 

@@ -61,7 +61,8 @@ def _record(record: object) -> str:
     text = getattr(record, "text", None)
     if hasattr(record, "token_ids"):  # a generated text speaks for itself
         return str(text)
-    score = f"{record.score:.4f}" if hasattr(record, "score") else ""
+    value = getattr(record, "score", None)
+    score = "" if value is None else f"{value:.4f}"
     subject = getattr(record, "label", None) or getattr(record, "token", None)
     rest = getattr(record, "sequence", None) or text or ""
     return "  ".join(part for part in (score, str(subject), str(rest)) if part)

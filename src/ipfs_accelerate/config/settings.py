@@ -57,7 +57,7 @@ class Settings(BaseModel):
     pool_memory_bytes: int | None = Field(
         default=None,
         ge=1,
-        description="Memory loaded models may take; half of the machine when not set.",
+        description="Memory loaded models may take; half of the machine otherwise.",
     )
     conversion_cache_bytes: int = Field(
         default=20 * 2**30, ge=0, description="Size beyond which old conversions are deleted."
@@ -103,7 +103,7 @@ def load_settings(
     Args:
         arguments: Highest precedence; entries that are ``None`` count as not given.
         environment: Variables to read; ``os.environ`` when ``None``.
-        file: TOML file; ``ipfs-accelerate.toml`` of the working directory when ``None`` and present.
+        file: TOML file; when ``None``, ``ipfs-accelerate.toml`` here if it exists.
 
     Raises:
         ConfigurationError: An unknown key, a value outside its domain, or an unreadable file.

@@ -169,5 +169,5 @@ def to_json(figure: go.Figure) -> dict[str, Any]:
     """The figure as the JSON every renderer takes."""
     import json
 
-    parsed: dict[str, Any] = json.loads(figure.to_json())
+    parsed: dict[str, Any] = json.loads(str(figure.to_json()))
     return parsed

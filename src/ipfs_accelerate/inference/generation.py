@@ -181,8 +181,9 @@ def end_ids_of(artifact: ModelArtifact) -> frozenset[int]:
     for config in (read_object(artifact.directory, "generation_config.json"), artifact.config):
         value = config.get("eos_token_id")
         ids = value if isinstance(value, list) else [value]
-        if all(isinstance(v, int) for v in ids):
-            return frozenset(ids)
+        numbers = frozenset(v for v in ids if isinstance(v, int))
+        if numbers and len(numbers) == len(set(ids)):
+            return numbers
     return frozenset()
 
 

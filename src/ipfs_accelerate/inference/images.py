@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, cast
 
 import numpy as np
 
@@ -43,14 +43,13 @@ def as_images(inputs: object) -> tuple[list[Image], bool]:
 
 
 def _rgb(item: object) -> Image:
-    library = _pillow()
+    library: Any = _pillow()
     if isinstance(item, (str, Path)):
         return _read(Path(item))
     if isinstance(item, np.ndarray):
         return _from_array(item)
     if isinstance(item, library.Image):
-        converted: Image = item.convert("RGB")
-        return converted
+        return cast("Image", item).convert("RGB")
     raise InputError(
         f"expected an image, got {type(item).__name__}",
         hint="pass a path, a Pillow image or a uint8 array [height, width, 3]",
@@ -58,7 +57,7 @@ def _rgb(item: object) -> Image:
 
 
 def _read(path: Path) -> Image:
-    library = _pillow()
+    library: Any = _pillow()
     try:
         with library.open(path) as image:
             if image.width * image.height > _MAX_PIXELS:

@@ -57,7 +57,7 @@ class TensorSpec:
     Attributes:
         name: Its name in every runtime.
         dtype: NumPy name: ``int64``, ``float32``.
-        shape: Sizes; a string names a dynamic dimension (``batch``, ``sequence``, ``past_sequence``).
+        shape: Sizes; a string names a dynamic dimension (``batch``, ``sequence``).
     """
 
     name: str
@@ -71,7 +71,7 @@ class Component:
 
     Attributes:
         name: ``model``, ``encoder``, ``decoder``.
-        path: The file a graph runtime loads (``.onnx``, ``.xml``); ``None`` while only weights exist.
+        path: The file a graph runtime loads; ``None`` while only weights exist.
         inputs: In the order of the graph.
         outputs: Likewise.
     """
@@ -129,7 +129,7 @@ class ModelArtifact:
         ref: What was asked for.
         directory: Where the files lie; every manifest path is below it.
         files: The manifest.
-        formats: Subset of ``safetensors``, ``pytorch_bin``, ``onnx``, ``openvino``, ``gguf``, ``tflite``.
+        formats: Of ``safetensors pytorch_bin onnx openvino gguf tflite`` those found.
         task: Pipeline tag such as ``feature-extraction``; ``None`` when it cannot be told.
         family: Coarse family.
         modality: What it takes in.

@@ -55,7 +55,7 @@ class ModelRef:
 
     @classmethod
     def parse(cls, text: str | Path | ModelRef) -> ModelRef:
-        """Parse ``org/name[@rev]``, ``hub://…``, a path, ``ipfs://CID[/path]``, ``s3://bucket/key`` or ``random://…``.
+        """Parse ``org/name[@rev]``, a path, ``ipfs://CID[/path]``, ``s3://bucket/key``, ``random://…``.
 
         An existing path wins over a hub id of the same spelling; write ``hub://org/name`` to force
         the hub. ``random://bert?seed=0`` names seeded random weights of a real architecture.

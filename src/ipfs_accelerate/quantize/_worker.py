@@ -11,7 +11,7 @@ import logging
 import sys
 from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 import numpy as np
 
@@ -58,8 +58,9 @@ def static_onnx(source: Path, folder: Path, feeds: Sequence[Feed]) -> Path:
         def __init__(self) -> None:
             self._left: Iterator[Feed] = iter(feeds)
 
-        def get_next(self) -> Feed | None:
-            return next(self._left, None)
+        def get_next(self) -> dict[str, np.ndarray]:
+            # None ends it, which the declaration of the base leaves out
+            return cast("dict[str, np.ndarray]", next(self._left, None))
 
     target = folder / f"{source.stem}.onnx"
     quantize_static(
@@ -118,7 +119,11 @@ def _onnx_run(path: Path) -> Run:
 
     session = onnxruntime.InferenceSession(str(path), providers=["CPUExecutionProvider"])
     names = [node.name for node in session.get_outputs()]
-    return lambda feed: dict(zip(names, session.run(names, feed), strict=True))
+
+    def run(feed: Feed) -> dict[str, np.ndarray]:
+        return dict(zip(names, map(np.asarray, session.run(names, feed)), strict=True))
+
+    return run
 
 
 def _openvino_run(path: Path) -> Run:

@@ -13,7 +13,7 @@ if TYPE_CHECKING:
 
 __all__ = ["FIELDS", "render"]
 
-FIELDS = (
+FIELDS: tuple[str, ...] = (
     "model_name", "model_version", "weights", "test_case", "target", "origin", "origin_reason",
     "status", "rank", "latency_p50_ns", "latency_low_ns", "latency_high_ns", "confidence",
     "speedup", "throughput_items_per_s", "tokens_per_s", "precision", "executed_precision",

@@ -91,12 +91,12 @@ def _generate(source: SourceModel, inputs: Arrays, *, start: int | None) -> np.n
         decoder_start_token_id=start,
     )
     model: Any = source.model
+    mixin: Any = GenerationMixin  # the exported classes are no subclasses of it
     saved, model.generation_config = model.generation_config, settings
     try:
         with torch.no_grad():
             tensors = {name: torch.from_numpy(array) for name, array in inputs.items()}
-            generate: Any = GenerationMixin.generate
-            tokens = generate(model, **tensors, generation_config=settings)
+            tokens = mixin.generate(model, **tensors, generation_config=settings)
     finally:
         model.generation_config = saved
     return np.asarray(tokens.numpy()[:, -_NEW_TOKENS:])

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import importlib
 import os
 from functools import cache
 from typing import Any
@@ -46,7 +47,6 @@ def library() -> Any:  # noqa: ANN401 (an untyped module)
 def error_types() -> tuple[type[Exception], ...]:
     """Everything the library raises; its classes have no common base of their own."""
     library()
-    from onnxruntime.capi import onnxruntime_pybind11_state as state
-
+    state = importlib.import_module("onnxruntime.capi.onnxruntime_pybind11_state")
     own = tuple(getattr(state, name) for name in _ERRORS if hasattr(state, name))
     return (*own, RuntimeError, ValueError, MemoryError)

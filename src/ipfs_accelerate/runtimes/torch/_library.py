@@ -9,7 +9,7 @@ from typing import Any
 
 from ipfs_accelerate.hardware import Support
 
-__all__ = ["backend_support", "library", "probe", "synchronize", "torch_name"]
+__all__ = ["backend_support", "installed", "library", "probe", "synchronize", "torch_name"]
 
 _ERRORS_ONLY = "6"  # the profiler's library reports each start and stop on stderr otherwise
 _INSTALL = "pip install 'ipfs-accelerate[torch]'"
@@ -28,10 +28,19 @@ def library() -> Any:  # noqa: ANN401 (an untyped module)
     return torch
 
 
+def installed() -> Support:
+    """Whether PyTorch and `transformers` are installed; loads neither, which takes seconds."""
+    for name in ("transformers", "torch"):
+        if importlib.util.find_spec(name) is None:
+            return Support.no(f"{name} is not installed", _INSTALL)
+    return Support.yes("installed")
+
+
 def probe() -> Support:
     """Whether PyTorch and `transformers` are there and PyTorch loads."""
-    if importlib.util.find_spec("transformers") is None:
-        return Support.no("transformers is not installed", _INSTALL)
+    found = installed()
+    if not found.usable:
+        return found
     try:
         return Support.yes(f"torch {library().__version__}")
     except (ImportError, OSError) as error:
@@ -47,10 +56,10 @@ def torch_name(device_id: str) -> str:
 
 def backend_support(device_id: str) -> Support:
     """Whether this build of PyTorch can use a device that the machine has."""
-    torch = library()
     kind, _, index = device_id.partition(":")
     if kind == "cpu":
         return Support.yes("ATen and oneDNN kernels")
+    torch = library()
     if kind in {"cuda", "rocm"}:
         built = torch.version.cuda if kind == "cuda" else torch.version.hip
         found = torch.cuda.device_count() if built and torch.cuda.is_available() else 0

@@ -20,7 +20,13 @@ from ipfs_accelerate.runtimes._loading import (
 from ipfs_accelerate.runtimes.protocol import SessionInfo
 from ipfs_accelerate.runtimes.target import Target
 from ipfs_accelerate.runtimes.torch._evidence import parameter_precision
-from ipfs_accelerate.runtimes.torch._library import backend_support, library, probe, torch_name
+from ipfs_accelerate.runtimes.torch._library import (
+    backend_support,
+    installed,
+    library,
+    probe,
+    torch_name,
+)
 from ipfs_accelerate.runtimes.torch._session import TorchSession
 from ipfs_accelerate.runtimes.torch._support import (
     COMPILE,
@@ -60,7 +66,7 @@ class TorchRuntime:
 
     def targets(self, devices: Sequence[Device]) -> list[tuple[Target, Support]]:
         """See `Runtime.targets`; each precision eager and compiled."""
-        verdict = self.probe()
+        verdict = installed()
         return [
             (
                 Target(self.name, device.id, precision, options),

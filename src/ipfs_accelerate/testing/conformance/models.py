@@ -22,6 +22,8 @@ from ipfs_accelerate.models import (
 if TYPE_CHECKING:
     from pathlib import Path
 
+    from onnx import ModelProto
+
 __all__ = ["PROJECTION_SHAPES", "null_artifact", "onnx_artifact", "reference_outputs"]
 
 #: Features in, hidden and out of the model of `onnx_artifact`.
@@ -95,7 +97,7 @@ def _weights(seed: int) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
     )
 
 
-def _projection(seed: int) -> object:
+def _projection(seed: int) -> ModelProto:
     from onnx import TensorProto, helper, numpy_helper
 
     width, _, out = PROJECTION_SHAPES
