@@ -61,62 +61,71 @@ class PoolCore:
     Args:
         budget_bytes: Memory all entries together may take; ``None`` for no limit.
         low_memory: Keep at most one group, and nothing that is not leased.
+
+    Attributes:
+        entries: Least recently used first.
+        used_bytes: Memory of all entries, loading ones by their reservation.
     """
 
     def __init__(self, budget_bytes: int | None, *, low_memory: bool = False) -> None:
         self.budget_bytes = budget_bytes
         self.low_memory = low_memory
         self.entries: OrderedDict[Hashable, Entry] = OrderedDict()
-
-    @property
-    def used_bytes(self) -> int:
-        """Memory of all entries, loading ones by their reservation."""
-        return sum(entry.memory_bytes for entry in self.entries.values())
+        self.used_bytes = 0
 
     def request(self, key: Hashable, *, group: Hashable, need_bytes: int) -> Decision:
         """Somebody wants a lease on ``key``, which would take about ``need_bytes`` to load."""
-        entry = self.entries.get(key)
-        if entry is not None:
-            return self._join(key, entry)
+        if key in self.entries:
+            return self._join(key)
         if self.budget_bytes is not None and need_bytes > self.budget_bytes:
             return Refuse(f"it needs {need_bytes} bytes, the pool may take {self.budget_bytes}")
         victims = self._victims(need_bytes, group)
         if isinstance(victims, Wait):
             return victims
-        for victim in victims:
-            del self.entries[victim]
+        evict = self._remove(victims)
         self.entries[key] = Entry(group, need_bytes)
-        return Load(tuple(victims))
+        self.used_bytes += need_bytes
+        return Load(evict)
+
+    def rejoin(self, key: Hashable) -> bool:
+        """Lease ``key`` if it is loaded; the short way for calls that repeat."""
+        entry = self.entries.get(key)
+        if entry is None or not entry.is_ready:
+            return False
+        entry.leases += 1
+        self.entries.move_to_end(key)
+        return True
 
     def loaded(self, key: Hashable, memory_bytes: int) -> tuple[Hashable, ...]:
         """A load ended well and takes ``memory_bytes``; returns entries to close."""
         entry = self.entries[key]
+        self.used_bytes += memory_bytes - entry.memory_bytes
         entry.is_ready, entry.memory_bytes = True, memory_bytes
         self.entries.move_to_end(key)
         return self._remove(self._idle_beyond_budget())
 
     def failed(self, key: Hashable) -> None:
         """A load raised; the reservation and its lease are gone."""
-        del self.entries[key]
+        self._remove([key])
 
     def release(self, key: Hashable) -> tuple[Hashable, ...]:
         """A lease ended; returns entries to close."""
         entry = self.entries[key]
         entry.leases -= 1
-        if self.low_memory and entry.leases == 0:
-            return self._remove([key])
-        return self._remove(self._idle_beyond_budget())
+        if entry.leases or not (self.low_memory or self._is_over_budget):
+            return ()
+        return self._remove([key] if self.low_memory else self._idle_beyond_budget())
 
     def drain(self) -> tuple[Hashable, ...]:
         """Give up everything nobody leases; returns entries to close."""
         return self._remove([key for key, e in self.entries.items() if e.leases == 0])
 
-    def _join(self, key: Hashable, entry: Entry) -> Decision:
-        if not entry.is_ready:
-            return Wait("another thread is loading it")
-        entry.leases += 1
-        self.entries.move_to_end(key)
-        return Grant()
+    @property
+    def _is_over_budget(self) -> bool:
+        return self.budget_bytes is not None and self.used_bytes > self.budget_bytes
+
+    def _join(self, key: Hashable) -> Decision:
+        return Grant() if self.rejoin(key) else Wait("another thread is loading it")
 
     def _victims(self, need_bytes: int, group: Hashable) -> list[Hashable] | Wait:
         victims: list[Hashable] = []
@@ -154,5 +163,5 @@ class PoolCore:
     def _remove(self, keys: Iterable[Hashable]) -> tuple[Hashable, ...]:
         gone = tuple(keys)
         for key in gone:
-            del self.entries[key]
+            self.used_bytes -= self.entries.pop(key).memory_bytes
         return gone

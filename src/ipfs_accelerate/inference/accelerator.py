@@ -8,12 +8,12 @@ from typing import TYPE_CHECKING, Any, Self
 from ipfs_accelerate.config import load_settings
 from ipfs_accelerate.inference.choice import CallShape
 from ipfs_accelerate.inference.deadline import run_within
-from ipfs_accelerate.inference.fallback import first_success
+from ipfs_accelerate.inference.fallback import LASTING, TRANSIENT, first_success, noted
 from ipfs_accelerate.inference.loaded import LoadedModel, are_tensors
-from ipfs_accelerate.inference.opened import OpenedModel
+from ipfs_accelerate.inference.opened import OpenedModel, Route
 from ipfs_accelerate.inference.planner import Planner
-from ipfs_accelerate.inference.pool import ResourcePool
-from ipfs_accelerate.inference.result import RunResult
+from ipfs_accelerate.inference.pool import ResourcePool, SessionKey
+from ipfs_accelerate.inference.result import Attempt, RunResult
 from ipfs_accelerate.telemetry import MonotonicClock
 
 if TYPE_CHECKING:
@@ -111,6 +111,8 @@ class Accelerator:
             AccelerateError: The first target's failure when every target of the chain failed.
         """
         if timeout_s is None:
+            if type(inputs) is dict and task is None and not options:
+                return self._run_tensors(ref, inputs, (target, fallback))
             return self._run(ref, inputs, task, (target, fallback), options)
         return run_within(
             timeout_s, lambda: self._run(ref, inputs, task, (target, fallback), options)
@@ -128,7 +130,7 @@ class Accelerator:
             self._planner.check(wanted[0])
         model = self._models.get(ref) or self._open(ref)
         if task is None and not options and are_tensors(inputs):
-            return self._run_tensors(model, inputs, wanted)  # type: ignore[arg-type]
+            return self._run_chain(model, inputs, wanted)  # type: ignore[arg-type]
         pipeline = model.pipeline(task)
         encoded = pipeline.encode(inputs, pipeline.parse_options(options))
         choice = self._choice(model, encoded.shape, wanted)
@@ -148,27 +150,55 @@ class Accelerator:
 
     def _run_tensors(
         self,
-        model: OpenedModel,
-        inputs: Mapping[str, np.ndarray],
+        ref: str | Path | ModelRef,
+        inputs: dict[str, Any],
         wanted: tuple[str | Target | None, bool | None],
     ) -> RunResult:
-        name, first = next(iter(inputs.items()))
-        key = (wanted, name, first.shape)
-        choice = model.choices.get(key)
-        if choice is None:
-            choice = self._remember(
-                model, key, self._plan(model, CallShape.of_tensors(inputs), wanted)
-            )
+        """Repeat a call that worked before; everything else goes the long way."""
+        model = self._models.get(ref)
+        route = None if model is None else model.routes.get((wanted, _first_shape(inputs)))
+        session = None if route is None else self.pool.enter(route.key)
+        if model is None or route is None or session is None:
+            return self._run(ref, inputs, None, wanted, {})
+        try:
+            started_ns = _now_ns()
+            outputs = session.run(inputs)
+            elapsed_ns = _now_ns() - started_ns
+        except (*LASTING, *TRANSIENT) as error:
+            failed = (*route.attempts, noted(route.target, error, model.broken))
+        else:
+            target, attempts, choice = route.target, route.attempts, route.choice
+            return RunResult(outputs, target, route.precision, elapsed_ns, attempts, choice)
+        finally:
+            self.pool.leave(route.key)
+        return self._run_chain(model, inputs, wanted, failed=failed)
 
-        def attempt(target: Target) -> tuple[dict[str, np.ndarray], int, Precision]:
-            with model.lease(target, "model") as session:
+    def _run_chain(
+        self,
+        model: OpenedModel,
+        inputs: dict[str, np.ndarray],
+        wanted: tuple[str | Target | None, bool | None],
+        *,
+        failed: tuple[Attempt, ...] = (),
+    ) -> RunResult:
+        choice = self._choice(model, CallShape.of_tensors(inputs), wanted)
+
+        def attempt(target: Target) -> tuple[dict[str, np.ndarray], int, Precision, SessionKey]:
+            lease = model.lease(target, "model")
+            with lease as session:
                 started_ns = _now_ns()
                 outputs = session.run(inputs)
-                return outputs, _now_ns() - started_ns, session.info.executed_precision
+                elapsed_ns = _now_ns() - started_ns
+                return outputs, elapsed_ns, session.info.executed_precision, lease.key
 
-        (outputs, latency_ns, precision), target, attempts = first_success(
-            choice.chain, attempt, broken=model.broken
+        (outputs, latency_ns, precision, key), target, attempts = first_success(
+            choice.chain, attempt, broken=model.broken, failed=failed
         )
+        if all(a.target in model.broken for a in attempts):
+            if len(model.routes) >= _MAX_CHOICES:
+                model.routes.clear()
+            route = Route(key, target, precision, attempts, choice)
+            model.routes[wanted, _first_shape(inputs)] = route
         return RunResult(outputs, target, precision, latency_ns, attempts, choice)
 
     def generate(
@@ -334,3 +364,10 @@ class Accelerator:
         trace: TracebackType | None,
     ) -> None:
         self.close()
+
+
+def _first_shape(inputs: Mapping[str, Any]) -> object:
+    """What tells calls with tensors apart: the shape of the first one."""
+    for array in inputs.values():
+        return getattr(array, "shape", None)
+    return None

@@ -27,7 +27,7 @@ if TYPE_CHECKING:
 
     from ipfs_accelerate.runtimes import Target
 
-__all__ = ["LASTING", "TRANSIENT", "first_success"]
+__all__ = ["LASTING", "TRANSIENT", "first_success", "noted"]
 
 logger = logging.getLogger(__name__)
 T = TypeVar("T")
@@ -52,6 +52,7 @@ def first_success(
     attempt: Callable[[Target], T],
     *,
     broken: MutableMapping[Target, AccelerateError],
+    failed: tuple[Attempt, ...] = (),
 ) -> tuple[T, Target, tuple[Attempt, ...]]:
     """Try targets in order.
 
@@ -59,6 +60,7 @@ def first_success(
         chain: What to try.
         attempt: Does the work on one target.
         broken: Targets with lasting failures; read and extended.
+        failed: Attempts of this very call made before.
 
     Returns:
         The result, the target that gave it, and the failures before it.
@@ -67,8 +69,10 @@ def first_success(
         AccelerateError: The first failure, with all of them in its ``details``, when none works;
             or at once any error that another target would not cure.
     """
-    attempts: list[Attempt] = []
+    attempts: list[Attempt] = list(failed)
     for target in chain:
+        if any(attempt_made.target == target for attempt_made in failed):
+            continue
         known = broken.get(target)
         if known is not None:
             attempts.append(Attempt(target, known))
@@ -76,11 +80,18 @@ def first_success(
         try:
             return attempt(target), target, tuple(attempts)
         except (*LASTING, *TRANSIENT) as error:
-            logger.warning("%s failed (%s): %s", target, error.code, error)
-            attempts.append(Attempt(target, error))
-            if isinstance(error, LASTING):
-                broken[target] = error
+            attempts.append(noted(target, error, broken))
     raise _exhausted(attempts)
+
+
+def noted(
+    target: Target, error: AccelerateError, broken: MutableMapping[Target, AccelerateError]
+) -> Attempt:
+    """Log a failure, remember it if it is lasting, and make it part of the result."""
+    logger.warning("%s failed (%s): %s", target, error.code, error)
+    if isinstance(error, LASTING):
+        broken[target] = error
+    return Attempt(target, error)
 
 
 def _exhausted(attempts: Sequence[Attempt]) -> AccelerateError:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import threading
 from contextlib import ExitStack, contextmanager
 from functools import partial
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 
 from ipfs_accelerate import runtimes
 from ipfs_accelerate.inference.pool import SessionKey
@@ -18,14 +18,25 @@ if TYPE_CHECKING:
 
     from ipfs_accelerate.config import Settings
     from ipfs_accelerate.errors import AccelerateError
-    from ipfs_accelerate.hardware import Device
+    from ipfs_accelerate.hardware import Device, Precision
     from ipfs_accelerate.inference.choice import Choice, Evidence
     from ipfs_accelerate.inference.pool import Lease, ResourcePool
+    from ipfs_accelerate.inference.result import Attempt
     from ipfs_accelerate.inference.tasks.protocol import Pipeline
     from ipfs_accelerate.models import ModelArtifact
     from ipfs_accelerate.runtimes import Session, Target
 
-__all__ = ["OpenedModel"]
+__all__ = ["OpenedModel", "Route"]
+
+
+class Route(NamedTuple):
+    """Where a call went, so that the next one like it goes there without thinking."""
+
+    key: SessionKey
+    target: Target
+    precision: Precision
+    attempts: tuple[Attempt, ...]
+    choice: Choice
 
 
 class OpenedModel:
@@ -35,6 +46,7 @@ class OpenedModel:
         artifact: The verified model.
         evidence: This machine's measurements of it.
         choices: By target asked for and shape of the call, filled as calls come.
+        routes: Calls with tensors that worked, by what was asked for, to be repeated quickly.
         broken: Targets that refused this model for good.
     """
 
@@ -50,6 +62,7 @@ class OpenedModel:
         self.artifact = artifact
         self.evidence = tuple(evidence)
         self.choices: dict[object, Choice] = {}
+        self.routes: dict[object, Route] = {}
         self.broken: dict[Target, AccelerateError] = {}
         self._pool = pool
         self._devices = devices
@@ -66,15 +79,13 @@ class OpenedModel:
                 self._pipelines[name] = pipeline_for(self.artifact, name)
             return self._pipelines[name]
 
-    def lease(self, target: Target, component: str, timeout_s: float | None = None) -> Lease:
+    def lease(self, target: Target, component: str) -> Lease:
         """A lease on a component, loaded if need be; see `ResourcePool.acquire`."""
         found = self._loads.get((target, component))
         if found is None:
             found = self._loads[target, component] = self._load_plan(target, component)
         key, load = found
-        return self._pool.acquire(
-            key, load, need_bytes=self.artifact.weights_bytes, timeout_s=timeout_s
-        )
+        return self._pool.acquire(key, load, need_bytes=self.artifact.weights_bytes)
 
     def lease_all(self, target: Target, components: Sequence[str]) -> dict[str, Lease]:
         """Leases on all components a task needs, or on none."""

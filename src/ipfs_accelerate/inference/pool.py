@@ -12,7 +12,7 @@ from ipfs_accelerate.inference._pool_core import Grant, Load, PoolCore, Refuse, 
 from ipfs_accelerate.telemetry import MonotonicClock, observe_process
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Hashable
+    from collections.abc import Callable, Hashable, Iterable
     from types import TracebackType
 
     from ipfs_accelerate.runtimes import Session
@@ -84,7 +84,7 @@ class Lease:
         """Give the session back; idempotent."""
         pool, self._pool = self._pool, None
         if pool is not None:
-            pool._release(self.key)  # noqa: SLF001 (the other half of one class)
+            pool.leave(self.key)
 
     def __enter__(self) -> Session:
         return self.session
@@ -130,7 +130,9 @@ class ResourcePool:
         budget = _half_of_memory() if budget_bytes is None else budget_bytes
         self._core = PoolCore(budget, low_memory=low_memory)
         self._wait_timeout_s = wait_timeout_s
-        self._changed = threading.Condition()
+        self._lock = threading.Lock()
+        self._changed = threading.Condition(self._lock)
+        self._waiting = 0
         self._sessions: dict[SessionKey, Session] = {}
         self._pending: dict[SessionKey, _Pending] = {}
         self._accounts: dict[SessionKey, tuple[int, str]] = {}
@@ -172,6 +174,29 @@ class ResourcePool:
         self._settle(key, session, self._account(session, before, need_bytes))
         return Lease(self, key, session)
 
+    def enter(self, key: SessionKey) -> Session | None:
+        """Lease a session that is loaded; ``None`` when it is not, or the pool is closed.
+
+        For calls that repeat: every session returned must be given back with `leave`.
+        """
+        with self._lock:
+            if self._is_closed or not self._core.rejoin(key):
+                return None
+            self._counts["hits"] += 1
+            return self._sessions[key]
+
+    def leave(self, key: SessionKey) -> None:
+        """Give back what `enter` (or a `Lease`) took."""
+        with self._lock:
+            evict = self._core.release(key)
+            if self._is_closed:
+                evict = (*evict, *self._core.drain())
+            victims = self._take(evict) if evict else []
+            if self._waiting:
+                self._changed.notify_all()
+        if victims:
+            _close_all(victims)
+
     def _reserve(
         self, key: SessionKey, need_bytes: int, timeout_s: float | None
     ) -> list[Session] | None:
@@ -202,7 +227,12 @@ class ResourcePool:
     def _wait(self, key: SessionKey, deadline_ns: int, reason: str) -> None:
         pending = self._pending.get(key)
         remaining_s = (deadline_ns - self._clock.now_ns()) / 1e9
-        if remaining_s <= 0 or not self._changed.wait(remaining_s):
+        self._waiting += 1
+        try:
+            is_changed = remaining_s > 0 and self._changed.wait(remaining_s)
+        finally:
+            self._waiting -= 1
+        if not is_changed:
             raise DeadlineExceededError(
                 f"{key.component} on {key.target} was not to be had in time: {reason}",
                 hint="close models that are not needed, or allow more time or memory",
@@ -228,17 +258,6 @@ class ResourcePool:
             self._counts["failures"] += 1
             self._core.failed(key)
             self._changed.notify_all()
-
-    def _release(self, key: SessionKey) -> None:
-        with self._changed:
-            evict = self._core.release(key)
-            entry = self._core.entries.get(key)
-            if self._is_closed and entry is not None and entry.leases == 0:
-                evict = (*evict, *self._core.drain())
-            victims = self._take(evict)
-            if victims or (entry is not None and entry.leases == 0):
-                self._changed.notify_all()
-        _close_all(victims)
 
     def _take(self, keys: tuple[Hashable, ...]) -> list[Session]:
         ours = [cast("SessionKey", key) for key in keys]
@@ -304,7 +323,7 @@ class ResourcePool:
         self.close()
 
 
-def _close_all(sessions: list[Session]) -> None:
+def _close_all(sessions: Iterable[Session]) -> None:
     for session in sessions:
         session.close()
 

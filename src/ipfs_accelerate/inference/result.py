@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 if TYPE_CHECKING:
     from ipfs_accelerate.errors import AccelerateError
@@ -31,8 +31,7 @@ class Attempt:
         return {"target": str(self.target), "error": self.error.to_dict()}
 
 
-@dataclass(frozen=True, slots=True)
-class RunResult:
+class RunResult(NamedTuple):
     """The output of a call and how it came to be.
 
     Attributes:

@@ -94,6 +94,29 @@ def test_fallback_can_be_switched_off_for_a_chosen_target(scripted, model_path, 
         accelerator.run(model_path, tensors, fallback=False)
 
 
+def test_a_call_that_worked_before_still_falls_back_once(scripted, model_path, tensors):
+    later = Behaviour(failure=Failure.RUN_ERROR, fails_from_run=1)
+    accelerator = scripted("one", "two", behaviours={"one": later}, low_memory=False)
+    assert accelerator.run(model_path, tensors).target.device == "one"
+    result = accelerator.run(model_path, tensors)
+    assert result.target.device == "two"
+    assert [(a.target.device, a.error.code) for a in result.attempts] == [("one", "inference")]
+    with accelerator.load(model_path, "null/one/fp32") as loaded:
+        assert loaded.sessions["model"].runs == 2, "the failed run is not repeated"
+    assert accelerator.pool.stats().leases == 0
+
+
+def test_other_shapes_of_the_same_model_are_checked_anew(scripted, model_path, tensors):
+    accelerator = scripted("one")
+    accelerator.run(model_path, tensors)
+    longer = {**tensors, "hidden": np.zeros((2, 9, 64), np.float32)}
+    assert accelerator.run(model_path, longer).output["output"].shape == (2, 9, 32)
+    with pytest.raises(InputError):
+        accelerator.run(model_path, {**tensors, "hidden": [[1.0]]})
+    with pytest.raises(InputError):
+        accelerator.run(model_path, {})
+
+
 def test_wrong_inputs_are_the_callers_and_try_no_other_target(scripted, model_path, tensors):
     accelerator = scripted("one", "two")
     with pytest.raises(InputError, match="hiden"):
