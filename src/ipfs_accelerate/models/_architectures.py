@@ -1,4 +1,7 @@
-"""Configurations for random weights: the published base dimensions, and tiny ones."""
+"""Configurations for random weights: the published base dimensions, and tiny ones.
+
+One table, longer than a module usually is: a row is added without reading the others.
+"""
 
 from __future__ import annotations
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import signal
 import subprocess
 import sys
@@ -11,7 +12,12 @@ import numpy as np
 import pytest
 from onnx import TensorProto, helper
 
-from ipfs_accelerate.errors import ConversionError, ParityError
+from ipfs_accelerate.errors import (
+    ConversionError,
+    ModelFormatError,
+    ParityError,
+    UnsafeModelError,
+)
 from ipfs_accelerate.models import TensorSpec
 from ipfs_accelerate.models.conversion.ensure import _answer
 from ipfs_accelerate.models.conversion.recipes import Tolerance
@@ -119,6 +125,27 @@ def test_other_tokens_are_refused_unless_the_choice_was_a_tie() -> None:
     _refuse_other_tokens(found, np.array([[1]]), logits, 1e-4)
     with pytest.raises(ParityError, match="is 0 instead of 2"):
         _refuse_other_tokens(found, np.array([[2]]), logits, 1e-4)
+
+
+def test_pickled_weights_are_never_loaded(tmp_path: Path) -> None:
+    from ipfs_accelerate.models.conversion.source import SourceModel
+
+    config = {"model_type": "bert", "architectures": ["BertModel"]}
+    (tmp_path / "config.json").write_text(json.dumps(config))
+    (tmp_path / "pytorch_model.bin").write_bytes(b"cos\nsystem\n(S'true'\ntR.")
+    with pytest.raises(UnsafeModelError, match="no safetensors"):
+        SourceModel(tmp_path, dtype="fp32")
+
+
+def test_truncated_weights_are_refused(tmp_path: Path) -> None:
+    from ipfs_accelerate.models import random_weights
+    from ipfs_accelerate.models.conversion.source import SourceModel
+
+    made = random_weights.create("bert", seed=0, size="tiny", directory=tmp_path / "m")
+    weights = made / "model.safetensors"
+    weights.write_bytes(weights.read_bytes()[:-100])
+    with pytest.raises(ModelFormatError, match="cannot load"):
+        SourceModel(made, dtype="fp32")
 
 
 def test_a_killed_child_is_a_conversion_error_with_its_last_words() -> None:

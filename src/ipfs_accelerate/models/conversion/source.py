@@ -149,6 +149,7 @@ def _read_config(directory: Path) -> dict[str, Any]:
 def _load(directory: Path, auto_class: str, dtype: str, allow_remote_code: bool) -> Any:  # noqa: ANN401, FBT001 (private)
     import torch
     import transformers
+    from safetensors import SafetensorError
 
     if not list(directory.glob("*.safetensors")):
         raise UnsafeModelError(
@@ -165,7 +166,7 @@ def _load(directory: Path, auto_class: str, dtype: str, allow_remote_code: bool)
             trust_remote_code=allow_remote_code,
             output_loading_info=True,
         )
-    except (OSError, ValueError, RuntimeError) as error:
+    except (OSError, ValueError, RuntimeError, SafetensorError) as error:
         raise ModelFormatError(f"{auto_class} cannot load {directory}: {error}") from error
     _refuse_missing(report, directory)
     return model.eval().requires_grad_(False)
