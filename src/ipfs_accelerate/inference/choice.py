@@ -31,8 +31,10 @@ __all__ = [
     "choose",
 ]
 
-#: Least cosine similarity to the reference at which a quantized target is taken unasked.
-MIN_COSINE = 0.99
+#: Least cosine similarity to the reference at which a quantized target is taken unasked. The bound
+#: by which measurements call int8 the same model, so that what `bench` advises is what runs; formats
+#: of fewer bits have to reach it too.
+MIN_COSINE = 0.97
 #: Medians within this fraction of the lowest count as equal; the smaller peak memory decides.
 TIE = 0.02
 

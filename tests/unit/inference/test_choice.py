@@ -63,12 +63,19 @@ def test_a_quantized_target_is_taken_only_with_measured_parity():
     for parity in (
         None,
         {"ok": False, "cosine": 0.9999},
-        {"ok": True, "cosine": 0.98},
+        {"ok": True, "cosine": 0.96},
         {"ok": True},
     ):
         choice = pick([row(INT8, 1, parity=parity), row(ORT, 3)])
         assert choice.target == ORT
         assert INT8 not in choice.chain
+
+
+def test_the_bound_for_quantized_targets_is_the_one_measurements_use():
+    from ipfs_accelerate.bench.parity import LOWEST_COSINE
+    from ipfs_accelerate.inference.choice import MIN_COSINE
+
+    assert LOWEST_COSINE["int8"] == MIN_COSINE
 
 
 def test_reduced_precision_that_was_executed_counts_as_such_whatever_was_asked():
