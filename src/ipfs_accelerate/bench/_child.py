@@ -21,11 +21,7 @@ from ipfs_accelerate.errors import AccelerateError, InternalError, MemoryLimitEr
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
-    import numpy as np
-
-    from ipfs_accelerate.config import Settings
-    from ipfs_accelerate.models import ModelArtifact
-    from ipfs_accelerate.runtimes import Session
+    from ipfs_accelerate.bench.loading import LoadedCase
 
 __all__ = ["Worker", "main"]
 
@@ -34,10 +30,7 @@ class Worker:
     """One case, step by step."""
 
     def __init__(self) -> None:
-        self._session: Session | None = None
-        self._inputs: dict[str, np.ndarray] = {}
-        self._artifact: ModelArtifact | None = None
-        self._settings: Settings | None = None
+        self._loaded: LoadedCase | None = None
 
     def load(
         self,
@@ -50,62 +43,43 @@ class Worker:
     ) -> dict[str, object]:
         """Resolve the model, load it on the target and make the inputs."""
         from ipfs_accelerate.bench.case import BenchCase
-        from ipfs_accelerate.bench.workload import make_inputs
+        from ipfs_accelerate.bench.loading import load_case
         from ipfs_accelerate.config import Settings
-        from ipfs_accelerate.hardware import detect
-        from ipfs_accelerate.models import resolve
-        from ipfs_accelerate.runtimes import LoadOptions, load
-        from ipfs_accelerate.telemetry import MonotonicClock
 
-        wanted = BenchCase.from_dict(case)
         chosen = Settings(**settings)  # type: ignore[arg-type]  # validated by pydantic
-        artifact = resolve(wanted.model, settings=chosen)
-        self._artifact, self._settings = artifact, chosen
-        started_ns = MonotonicClock().now_ns()
-        options = LoadOptions(threads=threads, settings=chosen)
-        self._session = load(artifact, wanted.target, devices=detect(), options=options)
-        load_wall_ns = MonotonicClock().now_ns() - started_ns
-        info = self._session.info
-        self._inputs = make_inputs(
-            artifact, info.inputs, sizes=wanted.sizes, seed=seed, input_file=input_file
+        self._loaded = load_case(
+            BenchCase.from_dict(case), chosen, seed=seed, threads=threads, input_file=input_file
         )
         gc.collect()
         gc.freeze()
-        return {
-            "load_ns": info.load_ns,
-            "load_wall_ns": load_wall_ns,
-            "executed_precision": info.executed_precision.value,
-            "origin": info.origin.value,
-            "weights_bytes": info.weights_bytes,
-            "versions": dict(info.versions),
-            "settings": {k: _plain(v) for k, v in info.settings.items()},
-            "inputs": {k: [str(v.dtype), *v.shape] for k, v in self._inputs.items()},
-        }
+        return self._loaded.facts()
 
     def sample(self, *, count: int, budget_ns: int, skip: int = 0) -> dict[str, object]:
-        """Run ``skip`` times, then up to ``count`` times until ``budget_ns`` have passed."""
+        """Call ``skip`` times, then up to ``count`` times until ``budget_ns`` have passed."""
         from ipfs_accelerate.telemetry import MonotonicClock, observe_process
 
-        now_ns, run, inputs = MonotonicClock().now_ns, self._loaded().run, self._inputs
+        now_ns, call = MonotonicClock().now_ns, self._require().call
         samples: list[int] = []
         for _ in range(skip):
-            run(inputs)
+            call()
+        call.take_phases()
         cpu_ns = observe_process().cpu_ns
         gc.disable()
         end_ns = now_ns() + budget_ns
         while len(samples) < count:
             started_ns = now_ns()
-            run(inputs)
+            call()
             ended_ns = now_ns()
             samples.append(ended_ns - started_ns)
             if ended_ns >= end_ns:
                 break
         gc.enable()
-        return {"samples_ns": samples, "cpu_ns": observe_process().cpu_ns - cpu_ns}
+        cpu_ns = observe_process().cpu_ns - cpu_ns
+        return {"samples_ns": samples, "cpu_ns": cpu_ns, "phases": call.take_phases()}
 
     def placement(self) -> dict[str, object]:
         """Ask the runtime what ran where."""
-        found = self._loaded().placement(self._inputs)
+        found = self._require().placement()
         return {
             "nodes": {device: dict(ops) for device, ops in found.nodes.items()},
             "precisions": dict(found.precisions),
@@ -116,17 +90,18 @@ class Worker:
     def reference(self, *, path: str) -> dict[str, object]:
         """Keep this case's outputs for the parity of others, and count its work."""
         from ipfs_accelerate.bench.parity import save_outputs
-        from ipfs_accelerate.bench.workload import work_of
 
-        save_outputs(path, self._loaded().run(self._inputs))
-        assert self._artifact is not None
-        return work_of(self._artifact, self._inputs, self._settings)
+        loaded = self._require()
+        save_outputs(path, loaded.call.outputs())
+        return loaded.work()
 
     def parity(self, *, path: str, precision: str) -> dict[str, object]:
         """Compare this case's outputs with kept ones."""
         from ipfs_accelerate.bench.parity import compare_outputs, load_outputs
 
-        return compare_outputs(self._loaded().run(self._inputs), load_outputs(path), precision)
+        loaded = self._require()
+        mask = loaded.inputs.get("attention_mask")
+        return compare_outputs(loaded.call.outputs(), load_outputs(path), precision, mask=mask)
 
     def peaks(self, *, threads: int | None, home: str) -> dict[str, object]:
         """Measure the machine's peak, or read it back."""
@@ -138,14 +113,14 @@ class Worker:
 
     def finish(self) -> dict[str, object]:
         """Free everything."""
-        self._loaded().close()
-        self._session = None
+        self._require().close()
+        self._loaded = None
         return {}
 
-    def _loaded(self) -> Session:
-        if self._session is None:
+    def _require(self) -> LoadedCase:
+        if self._loaded is None:
             raise UsageError("nothing is loaded", hint="send `load` first")
-        return self._session
+        return self._loaded
 
 
 COMMANDS = ("load", "sample", "placement", "reference", "parity", "peaks", "finish")
@@ -196,10 +171,6 @@ def _load_plugins(plugins: Sequence[str]) -> None:
 
 def _trace() -> str:
     return traceback.format_exc()[-8192:]
-
-
-def _plain(value: object) -> object:
-    return value if isinstance(value, bool | int | float | str | None) else str(value)
 
 
 if __name__ == "__main__":

@@ -83,6 +83,7 @@ class Observation:
     warmup_ns: list[int] = field(default_factory=list)
     samples_ns: list[int] = field(default_factory=list)
     blocks: list[int] = field(default_factory=list)
+    phases: dict[str, list[int]] = field(default_factory=dict)
     cpu_ns: int = 0
     windows: list[Surroundings] = field(default_factory=list)
     peak_memory_bytes: int | None = None
@@ -157,6 +158,8 @@ class CaseRun:
             samples = cast("list[int]", reply["samples_ns"])
             self.seen.cpu_ns += cast("int", reply["cpu_ns"])
             self.seen.samples_ns += samples
+            for phase, values in cast("dict[str, list[int]]", reply["phases"]).items():
+                self.seen.phases.setdefault(phase, []).extend(values)
             self.seen.blocks.append(len(samples))
             for latency_ns in samples:
                 self._sampler.add(latency_ns)

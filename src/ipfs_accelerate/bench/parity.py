@@ -55,7 +55,11 @@ def load_outputs(path: str | Path) -> dict[str, np.ndarray]:
 
 
 def compare_outputs(
-    outputs: Mapping[str, np.ndarray], reference: Mapping[str, np.ndarray], precision: str
+    outputs: Mapping[str, np.ndarray],
+    reference: Mapping[str, np.ndarray],
+    precision: str,
+    *,
+    mask: np.ndarray | None = None,
 ) -> dict[str, object]:
     """Compare the outputs that both have, in float64.
 
@@ -63,6 +67,8 @@ def compare_outputs(
         outputs: Of the case.
         reference: Of the reference for the same inputs.
         precision: Executed precision, which sets the bound of `LOWEST_COSINE`.
+        mask: ``[batch, sequence]``, 0 where the input is padding: what a model makes of padding is
+            nobody's business, and is left out of outputs that have these two dimensions.
 
     Returns:
         ``max_abs``, ``max_rel`` (largest difference over the largest reference value), ``cosine``
@@ -79,7 +85,7 @@ def compare_outputs(
             f"no output in common: {sorted(outputs)} against {sorted(reference)} of the reference"
         )
     bound = LOWEST_COSINE.get(precision, LOWEST_COSINE["fp32"])
-    found = [_difference(name, outputs[name], reference[name]) for name in names]
+    found = [_difference(name, outputs[name], reference[name], mask) for name in names]
     worst = np.array(found)
     max_abs, max_rel, norm_error = worst[:, 0].max(), worst[:, 1].max(), worst[:, 3].max()
     cosine = worst[:, 2].min()
@@ -96,7 +102,7 @@ def compare_outputs(
 
 
 def _difference(
-    name: str, output: np.ndarray, reference: np.ndarray
+    name: str, output: np.ndarray, reference: np.ndarray, mask: np.ndarray | None
 ) -> tuple[float, float, float, float]:
     import numpy as np
 
@@ -104,6 +110,8 @@ def _difference(
         raise ParityError(
             f"output {name!r} has the shape {output.shape}, the reference {reference.shape}"
         )
+    if mask is not None and output.shape[:2] == mask.shape:
+        output, reference = output[mask == 1], reference[mask == 1]
     a, b = (np.asarray(x, dtype=np.float64).ravel() for x in (output, reference))
     if a.size == 0:
         return 0.0, 0.0, 1.0, 0.0

@@ -188,7 +188,7 @@ _SIZES_OF = {
 
 def _shapes(artifact: ModelArtifact, sizes: Sizes) -> list[dict[str, int]]:
     names = _size_names(artifact)
-    if artifact.task == "text-generation":
+    if artifact.task == "text-generation" or artifact.config.get("is_encoder_decoder"):
         names = (*names, "new_tokens")
     wanted = [(name, getattr(sizes, name)) for name in names if getattr(sizes, name)]
     keys = [name for name, _ in wanted]

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
+from statistics import median
 from typing import TYPE_CHECKING, cast
 
 from ipfs_accelerate.bench.interference import (
@@ -68,7 +69,7 @@ def measured_row(
     verdict = _gated(keys, seen, gate) if is_ok else None
     if verdict is not None and verdict.verdict == "above_roofline":
         doubts["above_roofline"] = verdict.reason
-    tokens = case.batch_size * case.shapes["sequence"] if "sequence" in case.shapes else None
+    tokens = _tokens_per_call(case)
     return MeasurementRecord(
         run_id=keys.run_id,
         model=keys.model,
@@ -100,7 +101,7 @@ def measured_row(
         parity=seen.parity,
         placement=seen.placement,
         flags=tuple(doubts),
-        metrics={**_metrics(seen), **_physics(verdict)},
+        metrics={**_metrics(seen), **_generation(case, seen), **_physics(verdict)},
         environment={
             **_environment(seen, options),
             "interleaved": group is not None,
@@ -230,6 +231,27 @@ def _merged(windows: Sequence[Surroundings]) -> Surroundings:
     )
 
 
+def _tokens_per_call(case: BenchCase) -> int | None:
+    """Tokens generated, or read where nothing is generated; ``None`` without tokens."""
+    per_item = case.shapes.get("new_tokens") or case.shapes.get("sequence")
+    return None if per_item is None else case.batch_size * per_item
+
+
+def _generation(case: BenchCase, seen: Observation) -> dict[str, object]:
+    """Medians of prefill and decode, and their rates; empty where nothing is generated."""
+    if not seen.phases or not seen.samples_ns:
+        return {}
+    prefill_ns, decode_ns = (round(median(seen.phases[p])) for p in ("prefill_ns", "decode_ns"))
+    read = case.batch_size * case.shapes.get("sequence", 0)
+    written = case.batch_size * (case.shapes["new_tokens"] - 1)
+    return {
+        "prefill_ns": prefill_ns,
+        "decode_ns": decode_ns,
+        "prefill_tokens_per_s": read * 1e9 / prefill_ns if read and prefill_ns else None,
+        "decode_tokens_per_s": written * 1e9 / decode_ns if written and decode_ns else None,
+    }
+
+
 def _metrics(seen: Observation) -> dict[str, object]:
     if not seen.windows:
         return {}
@@ -250,6 +272,7 @@ def _environment(seen: Observation, options: RunOptions) -> dict[str, object]:
         "versions": seen.facts.get("versions"),
         "settings": seen.facts.get("settings"),
         "inputs": seen.facts.get("inputs"),
+        "components": seen.facts.get("components"),
         "load_wall_ns": seen.facts.get("load_wall_ns"),
         "blocks": list(seen.blocks),
         "stop_reason": seen.stop.reason if seen.stop else None,

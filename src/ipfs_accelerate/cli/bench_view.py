@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from ipfs_accelerate.cli.text import console, size
+from ipfs_accelerate.store import CaseStatus
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
@@ -41,7 +42,9 @@ def print_summary(summary: RunSummary) -> None:
     """Print groups, failures, what was not possible, and the recommendation."""
     screen = console()
     for group in summary.groups:
-        screen.print(_group_table(group))
+        if group.rows:
+            screen.print(_group_table(group))
+            _print_doubts(screen, group)
         if group.others:
             screen.print(_others_table(group))
     _print_failures(screen, summary.failed)
@@ -80,16 +83,19 @@ def _group_table(group: CaseGroup) -> Table:
         title,
         ("#", "right"),
         ("target", "left"),
-        ("median ms (95 %)", "right"),
+        ("median ms (95 % interval)", "right"),
         ("items/s", "right"),
         ("memory", "right"),
-        ("computed in", "left"),
+        ("ran in", "left"),
         ("parity", "left"),
-        (f"vs {group.baseline}" if group.baseline else "speed-up", "right"),
+        ("speed-up", "right"),
         ("doubts", "left"),
     )
     for row in group.rows:
         table.add_row(*_cells(row))
+    if group.baseline:
+        table.caption = f"speed-up: against {group.baseline}"
+        table.caption_justify = "left"
     return table
 
 
@@ -105,8 +111,19 @@ def _cells(row: RankedRow) -> tuple[str, ...]:
         record.executed_precision or "–",
         _parity(record),
         row.speedup.text if row.speedup else "–",
-        ", ".join(row.doubts) or "",
+        str(len(row.doubts) or ""),
     )
+
+
+def _print_doubts(screen: Console, group: CaseGroup) -> None:
+    """Each doubt once, with the rows it concerns."""
+    by_doubt: dict[str, list[str]] = {}
+    for row in group.rows:
+        for doubt in row.doubts:
+            by_doubt.setdefault(doubt, []).append(row.record.target)
+    for doubt, found in by_doubt.items():
+        rows = "all" if len(found) == len(group.rows) > 1 else ", ".join(found)
+        screen.print(f"  {doubt}: {rows}", style="yellow", markup=False)
 
 
 def _milliseconds(record: MeasurementRecord) -> str:
@@ -123,7 +140,7 @@ def _parity(record: MeasurementRecord) -> str:
         return "–"
     cosine = record.parity.get("cosine")
     word = "ok" if record.parity.get("ok") else "WRONG"
-    return f"{word} cos {cosine:.5f}" if isinstance(cosine, float) else word
+    return f"{word} {cosine:.5f}" if isinstance(cosine, float) else word
 
 
 def _others_table(group: CaseGroup) -> Table:
@@ -146,7 +163,8 @@ def _print_failures(screen: Console, failed: Sequence[MeasurementRecord]) -> Non
         error = (record.error or {}).get("error")
         message = error.get("message") if isinstance(error, dict) else None
         line = f"{record.status.value}: {record.target}  {record.test_case}: {message or 'unknown'}"
-        screen.print(line, style="red", markup=False)
+        style = "dim" if record.status is CaseStatus.UNAVAILABLE else "red"
+        screen.print(line, style=style, markup=False)
 
 
 def _print_unavailable(screen: Console, summary: RunSummary) -> None:
@@ -168,7 +186,8 @@ def _table(title: str, *columns: tuple[str, str]) -> Table:
 
     table = Table(title=title, title_justify="left", box=SIMPLE_HEAD, pad_edge=False)
     for name, justify in columns:
-        table.add_column(name, justify="right" if justify == "right" else "left")
+        is_short = name not in {"reason", "command", "doubts"}
+        table.add_column(name, justify="right" if justify == "right" else "left", no_wrap=is_short)
     return table
 
 

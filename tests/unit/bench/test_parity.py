@@ -45,6 +45,16 @@ def test_noise_of_int8_passes_as_int8_and_not_as_fp32():
     assert compare_outputs({"y": noisy}, REFERENCE, "fp32")["ok"] is False
 
 
+def test_what_a_model_makes_of_padding_does_not_count():
+    mask = np.ones((4, 8), dtype=np.int64)
+    mask[:, 5:] = 0
+    changed = REFERENCE["y"].copy()
+    changed[:, 5:] = 7.0
+    assert compare_outputs({"y": changed}, REFERENCE, "fp32", mask=mask)["ok"] is True
+    changed[0, 4] = 7.0
+    assert compare_outputs({"y": changed}, REFERENCE, "fp32", mask=mask)["ok"] is False
+
+
 def test_one_wrong_output_among_right_ones_is_wrong():
     reference = {**REFERENCE, "z": np.ones(3)}
     outputs = {**REFERENCE, "z": np.array([1.0, -1.0, 1.0])}
