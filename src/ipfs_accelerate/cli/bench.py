@@ -116,7 +116,8 @@ def run(
 @json_option
 def list_runs(*, limit: int, db: Path | None, as_json: bool) -> None:
     """List the runs in the ledger, newest first."""
-    from ipfs_accelerate.cli.bench_view import print_runs, run_to_json
+    from ipfs_accelerate.cli.bench_json import run_to_json
+    from ipfs_accelerate.cli.bench_view import print_runs
 
     runs = _open(db).runs(limit)
     if as_json:
@@ -140,7 +141,8 @@ def show(
     as_json: bool,
 ) -> None:
     """Show the results of a run, named by its id or a unique beginning of it."""
-    from ipfs_accelerate.cli.bench_view import print_summary, summary_to_json
+    from ipfs_accelerate.cli.bench_json import summary_to_json
+    from ipfs_accelerate.cli.bench_view import print_summary
 
     formats = _formats(report, formats)
     ledger = _open(db)
@@ -258,7 +260,8 @@ def _summary(ledger: Ledger, run_id: str) -> RunSummary:
 
 
 def _show_result(result: BenchResult, summary: RunSummary, *, as_json: bool) -> None:
-    from ipfs_accelerate.cli.bench_view import print_comparisons, print_summary, summary_to_json
+    from ipfs_accelerate.cli.bench_json import summary_to_json
+    from ipfs_accelerate.cli.bench_view import print_comparisons, print_summary
 
     if as_json:
         payload = summary_to_json(summary, unavailable=result.unavailable)
