@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import json
 import os
 import re
+import resource
 import signal
 import subprocess
 
@@ -212,3 +214,14 @@ def test_killing_the_run_keeps_what_is_done_and_leaves_no_process(accel):
     run, rows = rows_of_newest_run(accel)
     assert set(rows) == {"fault/good/fp32"}
     assert run.completed_at is None
+
+
+def test_a_full_disk_ends_the_run_and_keeps_what_was_stored(accel):
+    with start(accel, "fault/good/fp32", "fault/noisy/fp32") as process:
+        wait_until_second_case_runs(process)
+        resource.prlimit(process.pid, resource.RLIMIT_FSIZE, (1, resource.RLIM_INFINITY))
+        out, err = process.communicate(timeout=60)
+    assert process.returncode == 3, err
+    assert json.loads(out)["error"]["code"] == "disk_full"
+    _, rows = rows_of_newest_run(accel)
+    assert set(rows) == {"fault/good/fp32"}
