@@ -110,6 +110,7 @@ def real(given: argparse.Namespace) -> int:
         names = [spec.name for spec in session.info.outputs]
         calls: Calls = {
             "native run": lambda: watch.run(names, inputs),
+            "Session.run": lambda: session.run(inputs),
             LOADED: lambda: loaded.run(inputs),
             FACADE: lambda: accelerator.run(given.model, inputs),
         }

@@ -7,7 +7,7 @@ of one model on one target) may be loaded together even in low-memory mode.
 from __future__ import annotations
 
 from collections import OrderedDict
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
@@ -47,12 +47,42 @@ Decision = Grant | Load | Wait | Refuse
 
 @dataclass(slots=True)
 class Entry:
-    """One loaded or loading session."""
+    """One loaded or loading session.
+
+    A guest uses an entry without asking the pool: it appends itself to ``guests`` and then looks
+    whether ``is_open``; the pool closes the door first and then looks for guests. So at least one
+    of the two sees the other, and nobody needs a lock.
+
+    Attributes:
+        group: What may be loaded together in low-memory mode.
+        memory_bytes: Memory by the pool's account.
+        leases: Counted by the pool.
+        is_ready: Whether it is loaded.
+        is_open: Whether guests may stay.
+        guests: One item per guest.
+        was_used: Set by guests; counts as a use when room is made.
+    """
 
     group: Hashable
     memory_bytes: int
     leases: int = 1
     is_ready: bool = False
+    is_open: bool = True
+    guests: list[None] = field(default_factory=list)
+    was_used: bool = False
+
+    @property
+    def is_idle(self) -> bool:
+        """Whether nobody uses it now."""
+        return not self.leases and not self.guests
+
+    def shut(self) -> bool:
+        """Keep guests out; whether nobody is in."""
+        self.is_open = False
+        if self.is_idle:
+            return True
+        self.is_open = True
+        return False
 
 
 class PoolCore:
@@ -82,6 +112,8 @@ class PoolCore:
         victims = self._victims(need_bytes, group)
         if isinstance(victims, Wait):
             return victims
+        if not self._shut_all(victims):
+            return Wait("a model that was idle came into use")
         evict = self._remove(victims)
         self.entries[key] = Entry(group, need_bytes)
         self.used_bytes += need_bytes
@@ -102,7 +134,7 @@ class PoolCore:
         self.used_bytes += memory_bytes - entry.memory_bytes
         entry.is_ready, entry.memory_bytes = True, memory_bytes
         self.entries.move_to_end(key)
-        return self._remove(self._idle_beyond_budget())
+        return self._evict(self._idle_beyond_budget())
 
     def failed(self, key: Hashable) -> None:
         """A load raised; the reservation and its lease are gone."""
@@ -114,11 +146,11 @@ class PoolCore:
         entry.leases -= 1
         if entry.leases or not (self.low_memory or self._is_over_budget):
             return ()
-        return self._remove([key] if self.low_memory else self._idle_beyond_budget())
+        return self._evict([key] if self.low_memory else self._idle_beyond_budget())
 
     def drain(self) -> tuple[Hashable, ...]:
         """Give up everything nobody leases; returns entries to close."""
-        return self._remove([key for key, e in self.entries.items() if e.leases == 0])
+        return self._evict([key for key, e in self.entries.items() if e.is_idle])
 
     @property
     def _is_over_budget(self) -> bool:
@@ -131,18 +163,19 @@ class PoolCore:
         victims: list[Hashable] = []
         if self.low_memory:
             others = {k: e for k, e in self.entries.items() if e.group != group}
-            busy = [k for k, e in others.items() if e.leases]
+            busy = [k for k, e in others.items() if not e.is_idle]
             if busy:
                 return Wait("low-memory mode keeps one model, and another is in use")
             victims.extend(others)
         if self.budget_bytes is None:
             return victims
+        self._note_guests()
         free = self.budget_bytes - self.used_bytes
         free += sum(self.entries[k].memory_bytes for k in victims)
         for key, entry in self.entries.items():
             if free >= need_bytes:
                 break
-            if entry.leases == 0 and key not in victims:
+            if entry.is_idle and key not in victims:
                 victims.append(key)
                 free += entry.memory_bytes
         return victims if free >= need_bytes else Wait("models in use take the pool's memory")
@@ -150,15 +183,35 @@ class PoolCore:
     def _idle_beyond_budget(self) -> list[Hashable]:
         if self.budget_bytes is None:
             return []
+        self._note_guests()
         excess = self.used_bytes - self.budget_bytes
         found: list[Hashable] = []
         for key, entry in self.entries.items():
             if excess <= 0:
                 break
-            if entry.leases == 0:
+            if entry.is_idle:
                 found.append(key)
                 excess -= entry.memory_bytes
         return found
+
+    def _note_guests(self) -> None:
+        for key, entry in list(self.entries.items()):
+            if entry.was_used:
+                entry.was_used = False
+                self.entries.move_to_end(key)
+
+    def _shut_all(self, keys: Iterable[Hashable]) -> bool:
+        """Keep guests out of all of them, or of none."""
+        entries = [self.entries[key] for key in keys]
+        if all(entry.shut() for entry in entries):
+            return True
+        for entry in entries:
+            entry.is_open = True
+        return False
+
+    def _evict(self, keys: Iterable[Hashable]) -> tuple[Hashable, ...]:
+        """Remove those of ``keys`` that nobody has come to use meanwhile."""
+        return self._remove([key for key in keys if self.entries[key].shut()])
 
     def _remove(self, keys: Iterable[Hashable]) -> tuple[Hashable, ...]:
         gone = tuple(keys)

@@ -12,7 +12,7 @@ from ipfs_accelerate.inference.fallback import LASTING, TRANSIENT, first_success
 from ipfs_accelerate.inference.loaded import LoadedModel, are_tensors
 from ipfs_accelerate.inference.opened import OpenedModel, Route
 from ipfs_accelerate.inference.planner import Planner
-from ipfs_accelerate.inference.pool import ResourcePool, SessionKey
+from ipfs_accelerate.inference.pool import ResourcePool
 from ipfs_accelerate.inference.result import Attempt, RunResult
 from ipfs_accelerate.telemetry import MonotonicClock
 
@@ -25,15 +25,15 @@ if TYPE_CHECKING:
 
     from ipfs_accelerate.config import Settings
     from ipfs_accelerate.hardware import Precision
+    from ipfs_accelerate.inference._pool_core import Entry
     from ipfs_accelerate.inference.choice import Choice, Predictor
     from ipfs_accelerate.inference.tasks.text_generation import TextPiece
     from ipfs_accelerate.models import ModelRef
-    from ipfs_accelerate.runtimes import Target
+    from ipfs_accelerate.runtimes import Session, Target
     from ipfs_accelerate.store import Ledger
 
 __all__ = ["Accelerator"]
 
-_MAX_CHOICES = 1024
 _now_ns = MonotonicClock().now_ns
 
 
@@ -154,23 +154,41 @@ class Accelerator:
         inputs: dict[str, Any],
         wanted: tuple[str | Target | None, bool | None],
     ) -> RunResult:
-        """Repeat a call that worked before; everything else goes the long way."""
+        """Repeat a call that worked before, as a guest of its session; else go the long way.
+
+        After a large model has run, the caches hold nothing of ours and every function called
+        here costs microseconds: hence no lock and no helper.
+        """
         model = self._models.get(ref)
-        route = None if model is None else model.routes.get((wanted, _first_shape(inputs)))
-        session = None if route is None else self.pool.enter(route.key)
-        if model is None or route is None or session is None:
+        shape = None
+        for array in inputs.values():
+            shape = getattr(array, "shape", None)
+            break
+        route = None if model is None else model.routes.get((*wanted, shape))
+        if model is None or route is None:
             return self._run(ref, inputs, None, wanted, {})
+        entry = route.entry
+        entry.guests.append(None)
         try:
-            started_ns = _now_ns()
-            outputs = session.run(inputs)
-            elapsed_ns = _now_ns() - started_ns
+            if entry.is_open:
+                started_ns = _now_ns()
+                outputs = route.run(inputs)
+                return RunResult(
+                    outputs,
+                    route.target,
+                    route.precision,
+                    _now_ns() - started_ns,
+                    route.attempts,
+                    route.choice,
+                )
+            failed: tuple[Attempt, ...] = ()
         except (*LASTING, *TRANSIENT) as error:
             failed = (*route.attempts, noted(route.target, error, model.broken))
-        else:
-            target, attempts, choice = route.target, route.attempts, route.choice
-            return RunResult(outputs, target, route.precision, elapsed_ns, attempts, choice)
         finally:
-            self.pool.leave(route.key)
+            entry.guests.pop()
+            entry.was_used = True
+            if self.pool.has_news:
+                self.pool.notice()
         return self._run_chain(model, inputs, wanted, failed=failed)
 
     def _run_chain(
@@ -183,22 +201,20 @@ class Accelerator:
     ) -> RunResult:
         choice = self._choice(model, CallShape.of_tensors(inputs), wanted)
 
-        def attempt(target: Target) -> tuple[dict[str, np.ndarray], int, Precision, SessionKey]:
+        def attempt(target: Target) -> tuple[dict[str, np.ndarray], int, Session, Entry | None]:
             lease = model.lease(target, "model")
             with lease as session:
                 started_ns = _now_ns()
                 outputs = session.run(inputs)
-                elapsed_ns = _now_ns() - started_ns
-                return outputs, elapsed_ns, session.info.executed_precision, lease.key
+                return outputs, _now_ns() - started_ns, session, self.pool.seat(lease.key)
 
-        (outputs, latency_ns, precision, key), target, attempts = first_success(
+        (outputs, latency_ns, session, seat), target, attempts = first_success(
             choice.chain, attempt, broken=model.broken, failed=failed
         )
-        if all(a.target in model.broken for a in attempts):
-            if len(model.routes) >= _MAX_CHOICES:
-                model.routes.clear()
-            route = Route(key, target, precision, attempts, choice)
-            model.routes[wanted, _first_shape(inputs)] = route
+        precision = session.info.executed_precision
+        if seat is not None and all(a.target in model.broken for a in attempts):
+            route = Route(seat, session.run, target, precision, attempts, choice)
+            model.remember((*wanted, next(iter(inputs.values())).shape), route)
         return RunResult(outputs, target, precision, latency_ns, attempts, choice)
 
     def generate(
@@ -303,7 +319,10 @@ class Accelerator:
     ) -> Choice:
         key = (wanted, shape.batch_size, tuple(sorted(shape.shapes.items())))
         found = model.choices.get(key)
-        return found or self._remember(model, key, self._plan(model, shape, wanted))
+        if found is None:
+            found = self._plan(model, shape, wanted)
+            model.remember(key, found)
+        return found
 
     def _plan(
         self,
@@ -318,13 +337,6 @@ class Accelerator:
         return self._planner.requested(
             model.artifact, model.evidence, shape, target=target, fallback=bool(fallback)
         )
-
-    @staticmethod
-    def _remember(model: OpenedModel, key: object, choice: Choice) -> Choice:
-        if len(model.choices) >= _MAX_CHOICES:
-            model.choices.clear()
-        model.choices[key] = choice
-        return choice
 
     def _open(self, ref: str | Path | ModelRef) -> OpenedModel:
         """Resolve once, however many threads ask."""
@@ -364,10 +376,3 @@ class Accelerator:
         trace: TracebackType | None,
     ) -> None:
         self.close()
-
-
-def _first_shape(inputs: Mapping[str, Any]) -> object:
-    """What tells calls with tensors apart: the shape of the first one."""
-    for array in inputs.values():
-        return getattr(array, "shape", None)
-    return None

@@ -32,8 +32,8 @@ __all__ = [
 ]
 
 #: Least cosine similarity to the reference at which a quantized target is taken unasked. The bound
-#: by which measurements call int8 the same model, so that what `bench` advises is what runs; formats
-#: of fewer bits have to reach it too.
+#: by which measurements call int8 the same model, so that what `bench` advises is what runs;
+#: formats of fewer bits have to reach it too.
 MIN_COSINE = 0.97
 #: Medians within this fraction of the lowest count as equal; the smaller peak memory decides.
 TIE = 0.02

@@ -44,6 +44,9 @@ class LoadedModel:
         self._model = model
         self._leases = dict(leases)
         self._sessions = {name: lease.session for name, lease in leases.items()}
+        alone = self._sessions.get("model") if len(self._sessions) == 1 else None
+        self._alone = alone
+        self._names = {spec.name for spec in alone.info.inputs} if alone else None
         self.target = target
         self.attempts = attempts
         self.choice = choice
@@ -71,6 +74,10 @@ class LoadedModel:
             InputError: The inputs do not fit, or the task needs graphs that are not loaded.
             InferenceError: The runtime failed, or this was closed.
         """
+        session = self._alone
+        is_plain = task is None and not options and type(inputs) is dict
+        if session is not None and is_plain and inputs.keys() == self._names:  # type: ignore[attr-defined]
+            return session.run(inputs)  # type: ignore[arg-type]
         self._require_open()
         if task is None and not options and are_tensors(inputs):
             return self._only().run(inputs)  # type: ignore[arg-type]
@@ -98,6 +105,7 @@ class LoadedModel:
         for lease in self._leases.values():
             lease.close()
         self._sessions = {}
+        self._alone = None
 
     def _only(self) -> Session:
         if len(self._sessions) != 1:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import threading
 from contextlib import ExitStack, contextmanager
 from functools import partial
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 from ipfs_accelerate import runtimes
 from ipfs_accelerate.inference.pool import SessionKey
@@ -16,9 +16,12 @@ from ipfs_accelerate.runtimes import LoadOptions
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping, Sequence
 
+    import numpy as np
+
     from ipfs_accelerate.config import Settings
     from ipfs_accelerate.errors import AccelerateError
     from ipfs_accelerate.hardware import Device, Precision
+    from ipfs_accelerate.inference._pool_core import Entry
     from ipfs_accelerate.inference.choice import Choice, Evidence
     from ipfs_accelerate.inference.pool import Lease, ResourcePool
     from ipfs_accelerate.inference.result import Attempt
@@ -28,11 +31,14 @@ if TYPE_CHECKING:
 
 __all__ = ["OpenedModel", "Route"]
 
+_MAX_KINDS = 1024
+
 
 class Route(NamedTuple):
     """Where a call went, so that the next one like it goes there without thinking."""
 
-    key: SessionKey
+    entry: Entry
+    run: Callable[[Mapping[str, np.ndarray]], dict[str, np.ndarray]]
     target: Target
     precision: Precision
     attempts: tuple[Attempt, ...]
@@ -70,6 +76,13 @@ class OpenedModel:
         self._pipelines: dict[str, Pipeline] = {}
         self._loads: dict[tuple[Target, str], tuple[SessionKey, Callable[[], Session]]] = {}
         self._lock = threading.Lock()
+
+    def remember(self, key: object, found: Choice | Route) -> None:
+        """Keep what was decided for calls of one kind; a bounded number of kinds."""
+        kept: dict[object, Any] = self.routes if isinstance(found, Route) else self.choices
+        if len(kept) >= _MAX_KINDS:
+            kept.clear()
+        kept[key] = found
 
     def pipeline(self, task: str | None) -> Pipeline:
         """The task on this model, built once."""

@@ -8,7 +8,15 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, NamedTuple, Self, cast
 
 from ipfs_accelerate.errors import DeadlineExceededError, InferenceError, MemoryLimitError
-from ipfs_accelerate.inference._pool_core import Grant, Load, PoolCore, Refuse, Wait
+from ipfs_accelerate.inference._pool_core import (
+    Decision,
+    Entry,
+    Grant,
+    Load,
+    PoolCore,
+    Refuse,
+    Wait,
+)
 from ipfs_accelerate.telemetry import MonotonicClock, observe_process
 
 if TYPE_CHECKING:
@@ -53,7 +61,8 @@ class PoolStats:
         used_bytes: Memory the loaded sessions take, by the pool's account.
         budget_bytes: What they may take; ``None`` for no limit.
         loads: Sessions loaded.
-        hits: Leases granted on a session that was loaded already.
+        hits: Leases granted on a session that was loaded already; repeated calls with tensors
+            take none and are not counted.
         evictions: Sessions closed to make room.
         failures: Loads that raised.
         accounts: Session → (bytes, how they were found: ``runtime``, ``rss`` or ``files``).
@@ -133,6 +142,7 @@ class ResourcePool:
         self._lock = threading.Lock()
         self._changed = threading.Condition(self._lock)
         self._waiting = 0
+        self.has_news = False
         self._sessions: dict[SessionKey, Session] = {}
         self._pending: dict[SessionKey, _Pending] = {}
         self._accounts: dict[SessionKey, tuple[int, str]] = {}
@@ -174,28 +184,31 @@ class ResourcePool:
         self._settle(key, session, self._account(session, before, need_bytes))
         return Lease(self, key, session)
 
-    def enter(self, key: SessionKey) -> Session | None:
-        """Lease a session that is loaded; ``None`` when it is not, or the pool is closed.
+    def seat(self, key: SessionKey) -> Entry | None:
+        """Where a caller may sit down as a guest, see `Entry`; ``None`` in low-memory mode.
 
-        For calls that repeat: every session returned must be given back with `leave`.
+        A guest that leaves while ``has_news`` calls `notice`.
         """
         with self._lock:
-            if self._is_closed or not self._core.rejoin(key):
-                return None
-            self._counts["hits"] += 1
-            return self._sessions[key]
+            return None if self._core.low_memory else self._core.entries.get(key)
+
+    def notice(self) -> None:
+        """A guest has left while somebody waits, or after the pool was closed."""
+        with self._lock:
+            victims = self._take(self._core.drain()) if self._is_closed else []
+            self._changed.notify_all()
+        _close_all(victims)
 
     def leave(self, key: SessionKey) -> None:
-        """Give back what `enter` (or a `Lease`) took."""
+        """Give back what a `Lease` took."""
         with self._lock:
             evict = self._core.release(key)
             if self._is_closed:
                 evict = (*evict, *self._core.drain())
-            victims = self._take(evict) if evict else []
+            victims = self._take(evict)
             if self._waiting:
                 self._changed.notify_all()
-        if victims:
-            _close_all(victims)
+        _close_all(victims)
 
     def _reserve(
         self, key: SessionKey, need_bytes: int, timeout_s: float | None
@@ -204,35 +217,45 @@ class ResourcePool:
         limit_s = self._wait_timeout_s if timeout_s is None else timeout_s
         deadline_ns = self._clock.now_ns() + round(limit_s * 1e9)
         with self._changed:
-            while True:
-                if self._is_closed:
-                    raise InferenceError(f"the pool is closed; {key.target} was asked for")
-                decision = self._core.request(key, group=key.group, need_bytes=need_bytes)
-                match decision:
-                    case Grant():
-                        self._counts["hits"] += 1
-                        return None
-                    case Load(evict=evict):
-                        self._pending[key] = _Pending()
-                        self._counts["evictions"] += len(evict)
-                        return self._take(evict)
-                    case Refuse(reason=reason):
-                        raise MemoryLimitError(
-                            f"{key.component} on {key.target} cannot be loaded: {reason}",
-                            hint="raise pool_memory_bytes, or take a smaller or quantized model",
-                        )
-                    case Wait(reason=reason):
-                        self._wait(key, deadline_ns, reason)
+            self._wait_for_news(1)
+            try:
+                while True:
+                    decision = self._decide(key, need_bytes)
+                    if not isinstance(decision, Wait):
+                        return self._follow(key, decision)
+                    self._wait(key, deadline_ns, decision.reason)
+            finally:
+                self._wait_for_news(-1)
+
+    def _decide(self, key: SessionKey, need_bytes: int) -> Decision:
+        if self._is_closed:
+            raise InferenceError(f"the pool is closed; {key.target} was asked for")
+        return self._core.request(key, group=key.group, need_bytes=need_bytes)
+
+    def _follow(self, key: SessionKey, decision: Grant | Load | Refuse) -> list[Session] | None:
+        match decision:
+            case Grant():
+                self._counts["hits"] += 1
+                return None
+            case Load(evict=evict):
+                self._pending[key] = _Pending()
+                self._counts["evictions"] += len(evict)
+                return self._take(evict)
+            case Refuse(reason=reason):
+                raise MemoryLimitError(
+                    f"{key.component} on {key.target} cannot be loaded: {reason}",
+                    hint="raise pool_memory_bytes, or take a smaller or quantized model",
+                )
+
+    def _wait_for_news(self, change: int) -> None:
+        """Guests look at this before they are asked about, so that none leaves unheard."""
+        self._waiting += change
+        self.has_news = self._is_closed or self._waiting > 0
 
     def _wait(self, key: SessionKey, deadline_ns: int, reason: str) -> None:
         pending = self._pending.get(key)
         remaining_s = (deadline_ns - self._clock.now_ns()) / 1e9
-        self._waiting += 1
-        try:
-            is_changed = remaining_s > 0 and self._changed.wait(remaining_s)
-        finally:
-            self._waiting -= 1
-        if not is_changed:
+        if remaining_s <= 0 or not self._changed.wait(remaining_s):
             raise DeadlineExceededError(
                 f"{key.component} on {key.target} was not to be had in time: {reason}",
                 hint="close models that are not needed, or allow more time or memory",
@@ -296,7 +319,7 @@ class ResourcePool:
             entries = self._core.entries.values()
             return PoolStats(
                 sessions=len(self._sessions),
-                leases=sum(entry.leases for entry in entries),
+                leases=sum(entry.leases + len(entry.guests) for entry in entries),
                 used_bytes=self._core.used_bytes,
                 budget_bytes=self._core.budget_bytes,
                 accounts={f"{k.target} {k.component}": v for k, v in self._accounts.items()},
@@ -306,7 +329,7 @@ class ResourcePool:
     def close(self) -> None:
         """Close idle sessions now and leased ones when they are given back; idempotent."""
         with self._changed:
-            self._is_closed = True
+            self._is_closed = self.has_news = True
             victims = self._take(self._core.drain())
             self._changed.notify_all()
         _close_all(victims)

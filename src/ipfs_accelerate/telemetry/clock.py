@@ -23,9 +23,8 @@ class Clock(Protocol):
 class MonotonicClock:
     """The machine's monotonic clock (``time.perf_counter_ns``)."""
 
-    def now_ns(self) -> int:
-        """See `Clock.now_ns`."""
-        return time.perf_counter_ns()
+    #: See `Clock.now_ns`; the function itself, as a call in between costs what it measures.
+    now_ns = staticmethod(time.perf_counter_ns)
 
     def sleep_ns(self, duration_ns: int) -> None:
         """See `Clock.sleep_ns`."""

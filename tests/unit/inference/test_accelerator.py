@@ -34,6 +34,7 @@ from ipfs_accelerate.runtimes import Target
 from ipfs_accelerate.store import CaseStatus, Ledger, MeasurementRecord, RunRecord
 from ipfs_accelerate.telemetry import Origin
 from ipfs_accelerate.testing import Behaviour, Failure, null_device
+from ipfs_accelerate.testing.conformance.models import onnx_artifact
 
 LOAD_FAILS = Behaviour(failure=Failure.LOAD_ERROR)
 RUN_FAILS = Behaviour(failure=Failure.RUN_ERROR)
@@ -175,7 +176,7 @@ def test_threads_resolve_and_load_a_model_once(scripted, model_path, tensors):
     with ThreadPoolExecutor(8) as threads:
         assert set(threads.map(work, range(8))) == {"null/one/fp32"}
     stats = accelerator.pool.stats()
-    assert (stats.loads, stats.hits, stats.leases) == (1, 7, 0)
+    assert (stats.loads, stats.leases) == (1, 0)
 
 
 def test_low_memory_keeps_nothing_loaded(scripted, model_path, tensors):
@@ -184,6 +185,37 @@ def test_low_memory_keeps_nothing_loaded(scripted, model_path, tensors):
     accelerator.run(model_path, tensors)
     stats = accelerator.pool.stats()
     assert (stats.sessions, stats.loads) == (0, 2)
+
+
+def test_repeated_calls_survive_eviction_by_another_model(scripted, model_path, tensors, tmp_path):
+    other = onnx_artifact(tmp_path / "other", name="other", seed=1).directory / "other.onnx"
+    size = model_path.stat().st_size
+    settings = Settings(home=tmp_path, pool_memory_bytes=round(1.5 * size))
+    behaviours = {"one": Behaviour(weights_bytes=size)}
+    accelerator = scripted("one", behaviours=behaviours, settings=settings)
+    for _ in range(3):
+        for path in (model_path, other):
+            for _ in range(3):
+                accelerator.run(path, tensors)
+    stats = accelerator.pool.stats()
+    assert (stats.sessions, stats.loads, stats.evictions, stats.leases) == (1, 6, 5, 0)
+
+
+def test_threads_over_two_models_in_room_for_one_never_meet_a_closed_session(
+    scripted, model_path, tensors, tmp_path
+):
+    other = onnx_artifact(tmp_path / "other", name="other", seed=1).directory / "other.onnx"
+    size = model_path.stat().st_size
+    settings = Settings(home=tmp_path, pool_memory_bytes=round(1.5 * size))
+    behaviours = {"one": Behaviour(weights_bytes=size)}
+    accelerator = scripted("one", behaviours=behaviours, settings=settings)
+
+    def work(i: int) -> int:
+        return len(accelerator.run((model_path, other)[i % 2], tensors).attempts)
+
+    with ThreadPoolExecutor(4) as threads:
+        assert sum(threads.map(work, range(400))) == 0
+    assert accelerator.pool.stats().leases == 0
 
 
 def test_a_loaded_model_stays_loaded_until_closed(scripted, model_path, tensors):

@@ -70,6 +70,29 @@ def test_low_memory_closes_on_release_and_keeps_one_model():
     assert isinstance(core.request("other", group="other", need_bytes=1), Load)
 
 
+def test_a_guest_keeps_an_entry_and_a_shut_door_keeps_guests_out():
+    core = PoolCore(10)
+    load(core, "a")
+    core.release("a")
+    entry = core.entries["a"]
+    entry.guests.append(None)
+    assert isinstance(core.request("b", group="b", need_bytes=10), Wait)
+    assert core.drain() == ()
+    assert entry.is_open
+    entry.guests.pop()
+    assert core.request("b", group="b", need_bytes=10) == Load(("a",))
+    assert not entry.is_open
+
+
+def test_what_guests_used_lately_stays_longer():
+    core = PoolCore(30)
+    for key in "abc":
+        load(core, key)
+        core.release(key)
+    core.entries["a"].was_used = True
+    assert load(core, "d").evict == ("b",)
+
+
 @given(
     st.lists(st.tuples(st.sampled_from("abcdef"), st.integers(0, 40)), max_size=60),
     st.integers(20, 80),
