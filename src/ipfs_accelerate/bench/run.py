@@ -11,6 +11,7 @@ from datetime import UTC, datetime
 from typing import TYPE_CHECKING
 
 from ipfs_accelerate import __version__
+from ipfs_accelerate.bench.compatibility import compatibility_of
 from ipfs_accelerate.bench.gate import Gate
 from ipfs_accelerate.bench.history import Comparison, compare_with_previous
 from ipfs_accelerate.bench.plan import (
@@ -121,6 +122,7 @@ def run_benchmark(
         shown.end()
     success = len(rows.committed) == len(plan.cases) and not missing
     success = success and not any(_is_failure(r, plan) for r in rows.committed)
+    ledger.record_compatibility(compatibility_of(rows.committed))
     ledger.finish_run(rows.run_id, datetime.now(UTC), success=success)
     return BenchResult(
         run_id=rows.run_id,
@@ -212,7 +214,8 @@ class _Rows:
     def keys(self, case: BenchCase) -> RowKeys:
         target = Target.parse(case.target)
         if target.device not in self._hardware:
-            self._hardware[target.device] = hardware_record(_virtual(target))
+            kind = self._hardware.get(target.device.partition(":")[0])
+            self._hardware[target.device] = kind or hardware_record(_virtual(target))
         return RowKeys(self.run_id, self.model(case), self._hardware[target.device])
 
     def commit(self, row: MeasurementRecord) -> MeasurementRecord:
@@ -223,8 +226,10 @@ class _Rows:
 
 def _virtual(target: Target) -> Device:
     """A device that only a runtime knows, such as OpenVINO's ``auto``."""
+    is_named = target.runtime in list(DeviceKind)
+    kind = DeviceKind(target.runtime) if is_named else DeviceKind.NULL
     name = f"{target.device} of {target.runtime}"
-    return Device(target.device, DeviceKind(target.runtime), name, Support.yes("a runtime's own"))
+    return Device(target.device, kind, name, Support.yes("a runtime's own"))
 
 
 def _resolve_all(

@@ -135,6 +135,16 @@ def test_the_ledger_holds_every_row_as_shown(faulty_run, accel):
         assert shown[record.target]["samples"] == len(record.samples_ns)
 
 
+def test_the_ledger_says_what_is_compatible_and_why_not(faulty_run, accel):
+    _, document = faulty_run
+    found = Ledger(accel.ledger, read_only=True).query(
+        "SELECT metadata, is_compatible, error_type FROM hardware_compatibility WHERE run_id = ?",
+        [document["run"]["run_id"]],
+    )
+    assert len(found.rows) == len(DYING)
+    assert {row[2] for row in found.rows} >= {"memory_limit", "load", "inference", "internal"}
+
+
 def test_targets_that_are_not_usable_are_listed_with_the_reason(faulty_run):
     _, document = faulty_run
     assert {"target": "fault/absent/fp32", "reason": "taken out for the test", "hint": None} in (
