@@ -1,4 +1,9 @@
-"""Results against earlier results of the same model, device, target and workload."""
+"""Results against earlier results of the same model, device, target and workload.
+
+The interval of a ratio covers what happens within two processes, not what differs from start to
+start (memory layout, the state of the machine). So a run that became slower is one whose whole
+interval lies beyond a threshold, not one whose interval merely leaves out 1.
+"""
 
 from __future__ import annotations
 
@@ -15,7 +20,10 @@ if TYPE_CHECKING:
 
     from ipfs_accelerate.store import Ledger, MeasurementRecord
 
-__all__ = ["Comparison", "compare_runs", "compare_with_previous"]
+__all__ = ["THRESHOLD", "Comparison", "compare_runs", "compare_with_previous"]
+
+#: Relative difference between runs below which nothing is said to have changed.
+THRESHOLD = 0.03
 
 
 @dataclass(frozen=True, slots=True)
@@ -30,7 +38,8 @@ class Comparison:
         ratio: How many times faster it is now; below 1 it became slower.
         low: Lower end of the interval of the ratio.
         high: Upper end.
-        verdict: ``faster``, ``slower``, ``no difference`` or ``inconclusive``.
+        verdict: ``faster`` or ``slower`` when the whole interval lies beyond the threshold, ``no
+            difference`` when it lies within, else ``inconclusive``.
     """
 
     model: str
@@ -48,7 +57,7 @@ class Comparison:
 
 
 def compare_with_previous(
-    ledger: Ledger, records: Iterable[MeasurementRecord]
+    ledger: Ledger, records: Iterable[MeasurementRecord], *, threshold: float = THRESHOLD
 ) -> tuple[Comparison, ...]:
     """Each measured row against the newest earlier one of equal model, device, target and case."""
     found: list[Comparison] = []
@@ -65,18 +74,22 @@ def compare_with_previous(
         )
         before = next((r for r in earlier if r.run_id != now.run_id and _is_comparable(r)), None)
         if before is not None:
-            found.append(_compare(before, now))
+            found.append(_compare(before, now, threshold))
     return tuple(found)
 
 
 def compare_runs(
-    before: Sequence[MeasurementRecord], now: Sequence[MeasurementRecord]
+    before: Sequence[MeasurementRecord],
+    now: Sequence[MeasurementRecord],
+    *,
+    threshold: float = THRESHOLD,
 ) -> tuple[Comparison, ...]:
     """All measured cases that two runs share.
 
     Args:
         before: Rows of the earlier run, with samples.
         now: Rows of the later run, with samples.
+        threshold: Relative difference that counts.
 
     Raises:
         InputError: They share none.
@@ -88,7 +101,7 @@ def compare_runs(
             "the two runs share no measured case",
             hint="compared are rows of equal model, device, target and workload",
         )
-    return tuple(_compare(a, b) for a, b in pairs)
+    return tuple(_compare(a, b, threshold) for a, b in pairs)
 
 
 def _key(record: MeasurementRecord) -> tuple[str, str, str, str]:
@@ -105,7 +118,17 @@ def _is_comparable(record: MeasurementRecord) -> bool:
     return is_ok and len(record.samples_ns) > 1
 
 
-def _compare(before: MeasurementRecord, now: MeasurementRecord) -> Comparison:
+def _verdict(low: float, high: float, threshold: float) -> str:
+    if low > 1 + threshold:
+        return "faster"
+    if high < 1 / (1 + threshold):
+        return "slower"
+    if low >= 1 / (1 + threshold) and high <= 1 + threshold:
+        return "no difference"
+    return "inconclusive"
+
+
+def _compare(before: MeasurementRecord, now: MeasurementRecord, threshold: float) -> Comparison:
     found = speed_ratio(before, now)
     return Comparison(
         model=now.model.model_name,
@@ -115,5 +138,5 @@ def _compare(before: MeasurementRecord, now: MeasurementRecord) -> Comparison:
         ratio=found.ratio,
         low=found.low,
         high=found.high,
-        verdict=found.verdict,
+        verdict=_verdict(found.low, found.high, threshold),
     )

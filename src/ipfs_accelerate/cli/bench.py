@@ -158,22 +158,24 @@ def show(
 @command.command(epilog="Example: accel bench compare 3f2a 9c1e")
 @click.argument("before", metavar="RUN_A")
 @click.argument("now", metavar="RUN_B")
+@click.option("--threshold", type=share, default="3%", help="Smallest difference that counts.")
 @_ledger_option
 @json_option
-def compare(*, before: str, now: str, db: Path | None, as_json: bool) -> int:
+def compare(*, before: str, now: str, threshold: float, db: Path | None, as_json: bool) -> int:
     """Compare RUN_B with the earlier RUN_A; exit 1 when a case became slower."""
     from ipfs_accelerate.bench.history import compare_runs
     from ipfs_accelerate.cli.bench_view import measured_records, print_comparisons
 
     ledger = _open(db)
     first, second = _summary(ledger, before), _summary(ledger, now)
-    found = compare_runs(measured_records(first), measured_records(second))
+    found = compare_runs(measured_records(first), measured_records(second), threshold=threshold)
     if as_json:
         emit_json(
             "bench-compare/1",
             {
                 "before": first.run.run_id,
                 "now": second.run.run_id,
+                "threshold": threshold,
                 "comparisons": [c.to_dict() for c in found],
             },
         )

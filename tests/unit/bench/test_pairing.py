@@ -92,6 +92,30 @@ def test_runs_are_compared_case_by_case():
 
 
 @pytest.mark.parametrize(
+    ("factor", "verdict"), [(1.01, "no difference"), (1.2, "slower"), (0.8, "faster")]
+)
+def test_between_runs_only_what_exceeds_the_threshold_counts(factor, verdict):
+    rng = np.random.default_rng(3)
+    before = [row(rng.normal(1e6, 3e3, 400))]
+    now = [row(rng.normal(1e6 * factor, 3e3, 400), run_id="later")]
+    assert compare_runs(before, now)[0].verdict == verdict
+
+
+def test_a_wide_interval_between_runs_is_inconclusive():
+    rng = np.random.default_rng(4)
+    before = [row(rng.lognormal(13, 0.5, 12))]
+    now = [row(rng.lognormal(13, 0.5, 12), run_id="later")]
+    assert compare_runs(before, now)[0].verdict == "inconclusive"
+
+
+def test_the_threshold_can_be_chosen():
+    rng = np.random.default_rng(5)
+    before = [row(rng.normal(1e6, 1e3, 400))]
+    now = [row(rng.normal(1.02e6, 1e3, 400), run_id="later")]
+    assert compare_runs(before, now, threshold=0.01)[0].verdict == "slower"
+
+
+@pytest.mark.parametrize(
     "change",
     [
         {"status": CaseStatus.TIMEOUT},
