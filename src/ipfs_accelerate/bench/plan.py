@@ -204,8 +204,8 @@ def _size_names(artifact: ModelArtifact) -> tuple[str, ...]:
 
 
 def _matching(pattern: str, known: Mapping[Target, Support]) -> list[Target]:
-    if pattern == "all":
-        return list(known)
+    if pattern == "all":  # a device that delegates would only repeat another one
+        return [t for t in known if t.device != "auto"]
     found = [t for t in known if fnmatchcase(str(t), pattern)]
     if not found:
         raise UnknownTargetError(pattern, [str(t) for t in known])

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from ipfs_accelerate.cli.text import console, size
+from ipfs_accelerate.evidence.summary import by_reason
 from ipfs_accelerate.store import CaseStatus
 
 if TYPE_CHECKING:
@@ -24,7 +25,7 @@ __all__ = [
     "print_summary",
 ]
 
-_SHOWN_UNAVAILABLE = 8
+_SHOWN_UNAVAILABLE = 2
 
 
 def measured_records(summary: RunSummary) -> list[MeasurementRecord]:
@@ -70,7 +71,7 @@ def print_runs(runs: Sequence[RunRecord]) -> None:
 
 
 def _group_table(group: CaseGroup) -> Table:
-    title = f"{group.model_name}  {group.test_case}"
+    title = f"{group.title}  {group.test_case}"
     if group.weights != "trained":
         title += f"  (weights: {group.weights})"
     table = _table(
@@ -165,13 +166,12 @@ def _print_unavailable(screen: Console, summary: RunSummary) -> None:
     items = list(summary.unavailable.items())
     if not items:
         return
-    screen.print(f"Not possible here ({len(items)}):", style="dim")
-    for target, reason in items[:_SHOWN_UNAVAILABLE]:
-        screen.print(f"  {target}: {reason}", style="dim", markup=False)
-    if len(items) > _SHOWN_UNAVAILABLE:
-        screen.print(
-            f"  … `accel bench show {summary.run.run_id[:8]} --json` lists all", style="dim"
-        )
+    screen.print(f"Not possible here ({len(items)} targets):", style="dim")
+    for reason, targets in by_reason(summary.unavailable).items():
+        shown = ", ".join(targets[:_SHOWN_UNAVAILABLE])
+        more = len(targets) - _SHOWN_UNAVAILABLE
+        shown += f" and {more} more" if more > 0 else ""
+        screen.print(f"  {shown}: {reason}", style="dim", markup=False)
 
 
 def _table(title: str, *columns: tuple[str, str]) -> Table:
