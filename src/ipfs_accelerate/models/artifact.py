@@ -16,6 +16,7 @@ if TYPE_CHECKING:
     from ipfs_accelerate.models.reference import ModelRef
 
 __all__ = [
+    "COMPONENT_STEMS",
     "Component",
     "Family",
     "ManifestFile",
@@ -24,6 +25,22 @@ __all__ = [
     "Provenance",
     "TensorSpec",
 ]
+
+#: File stem in published layouts → component; of several, the first listed wins.
+COMPONENT_STEMS = {
+    "model": "model",
+    "encoder": "encoder",
+    "encoder_model": "encoder",
+    "decoder": "decoder",
+    "decoder_model_merged": "decoder",
+    "decoder_with_past_model": "decoder",
+    "text": "text",
+    "text_model": "text",
+    "vision": "vision",
+    "vision_model": "vision",
+    "audio": "audio",
+    "audio_model": "audio",
+}
 
 
 class Modality(StrEnum):

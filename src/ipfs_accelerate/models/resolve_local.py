@@ -5,7 +5,13 @@ from __future__ import annotations
 from pathlib import Path, PurePosixPath
 from typing import TYPE_CHECKING
 
-from ipfs_accelerate.models.artifact import Component, ModelArtifact, Provenance, TensorSpec
+from ipfs_accelerate.models.artifact import (
+    COMPONENT_STEMS,
+    Component,
+    ModelArtifact,
+    Provenance,
+    TensorSpec,
+)
 from ipfs_accelerate.models.families import classify
 from ipfs_accelerate.models.verification import load_json_object, verify_directory, verify_file
 
@@ -20,21 +26,6 @@ __all__ = ["artifact_from_report", "report_on"]
 
 #: Marker beside weights that nobody trained.
 WEIGHTS_MARKER = "weights.json"
-# File stem in published layouts → component; of several, the first listed wins.
-_COMPONENTS = {
-    "model": "model",
-    "encoder": "encoder",
-    "encoder_model": "encoder",
-    "decoder": "decoder",
-    "decoder_model_merged": "decoder",
-    "decoder_with_past_model": "decoder",
-    "text": "text",
-    "text_model": "text",
-    "vision": "vision",
-    "vision_model": "vision",
-    "audio": "audio",
-    "audio_model": "audio",
-}
 
 
 def report_on(
@@ -133,7 +124,7 @@ def _components(report: VerificationReport) -> dict[str, Component]:
     if len(graphs) == 1:
         return {"model": _component("model", report.directory, graphs[0])}
     found: dict[str, Component] = {}
-    for stem, name in _COMPONENTS.items():
+    for stem, name in COMPONENT_STEMS.items():
         for graph in graphs:
             if PurePosixPath(graph.path).stem == stem and name not in found:
                 found[name] = _component(name, report.directory, graph)

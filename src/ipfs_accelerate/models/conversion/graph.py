@@ -6,28 +6,12 @@ from collections import Counter
 from typing import TYPE_CHECKING, Any
 
 from ipfs_accelerate.errors import ModelFormatError
-from ipfs_accelerate.models.artifact import Component, TensorSpec
+from ipfs_accelerate.models.artifact import COMPONENT_STEMS, Component, TensorSpec
 
 if TYPE_CHECKING:
     from pathlib import Path
 
 __all__ = ["count_operators", "find_components", "read_component"]
-
-# File stem in published layouts → component.
-_STEMS = {
-    "model": "model",
-    "encoder": "encoder",
-    "encoder_model": "encoder",
-    "decoder": "decoder",
-    "decoder_model_merged": "decoder",
-    "decoder_with_past_model": "decoder",
-    "text": "text",
-    "text_model": "text",
-    "vision": "vision",
-    "vision_model": "vision",
-    "audio": "audio",
-    "audio_model": "audio",
-}
 
 
 def read_component(path: Path, *, name: str) -> Component:
@@ -49,7 +33,7 @@ def find_components(directory: Path) -> dict[str, Component]:
     """
     found: dict[str, Path] = {}
     files = sorted(p for d in (directory, directory / "onnx") for p in d.glob("*.onnx"))
-    for stem, name in _STEMS.items():
+    for stem, name in COMPONENT_STEMS.items():
         for path in files:
             if path.stem == stem:
                 found.setdefault(name, path)

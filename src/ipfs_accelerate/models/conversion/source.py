@@ -149,6 +149,8 @@ def _read_config(directory: Path) -> dict[str, Any]:
 def _load(directory: Path, auto_class: str, dtype: str, allow_remote_code: bool) -> Any:  # noqa: ANN401, FBT001 (private)
     import torch
     import transformers
+
+    transformers.utils.logging.disable_progress_bar()  # stderr is ours
     from safetensors import SafetensorError
 
     if not list(directory.glob("*.safetensors")):
