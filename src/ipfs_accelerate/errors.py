@@ -17,12 +17,17 @@
     │   ├── TargetUnsupportedError
     │   ├── SourceUnavailableError
     │   ├── ModelNotFoundError
+    │   ├── ContentNotFoundError
     │   ├── AccessDeniedError
     │   └── ConnectivityError
     ├── ModelError                    the bytes of a model are not what they should be
     │   ├── IntegrityError
+    │   │   ├── BlockMismatchError
+    │   │   └── SignatureError
     │   ├── UnsafeModelError
     │   ├── ModelFormatError
+    │   ├── ContentFormatError
+    │   │   └── ContentLimitError
     │   ├── ConversionError
     │   └── ParityError
     ├── ExecutionError                a runtime failed while loading or running
@@ -37,6 +42,7 @@
     │   ├── SchemaTooNewError
     │   ├── StoreCorruptError
     │   ├── DiskFullError
+    │   ├── QuotaExceededError
     │   ├── MixedOriginsError
     │   └── QueryError
     └── InternalError                 a defect of ours
@@ -56,10 +62,14 @@ if TYPE_CHECKING:
 __all__ = [
     "AccelerateError",
     "AccessDeniedError",
+    "BlockMismatchError",
     "Category",
     "ChildFailedError",
     "ConfigurationError",
     "ConnectivityError",
+    "ContentFormatError",
+    "ContentLimitError",
+    "ContentNotFoundError",
     "ConversionError",
     "DeadlineExceededError",
     "DeviceUnavailableError",
@@ -80,9 +90,11 @@ __all__ = [
     "ParityError",
     "PlacementError",
     "QueryError",
+    "QuotaExceededError",
     "Recovery",
     "RuntimeUnavailableError",
     "SchemaTooNewError",
+    "SignatureError",
     "SourceUnavailableError",
     "StoreCorruptError",
     "StoreError",
@@ -287,6 +299,13 @@ class ModelNotFoundError(UnavailableError):
     recovery = Recovery.FIX_REQUEST
 
 
+class ContentNotFoundError(UnavailableError):
+    """No source that was asked has a block, a path inside a tree or a name."""
+
+    code = "content_not_found"
+    recovery = Recovery.RETRY
+
+
 class AccessDeniedError(UnavailableError):
     """The source wants credentials, or refuses those given."""
 
@@ -315,6 +334,18 @@ class IntegrityError(ModelError):
     code = "integrity"
 
 
+class BlockMismatchError(IntegrityError):
+    """Bytes do not hash to the content identifier they were offered as; none of them was used."""
+
+    code = "block_mismatch"
+
+
+class SignatureError(IntegrityError):
+    """A signed manifest or name record is not signed by whom it must be, or is not valid now."""
+
+    code = "signature"
+
+
 class UnsafeModelError(ModelError):
     """A model asks for something only an explicit flag allows (pickle, remote code, paths)."""
 
@@ -326,6 +357,18 @@ class ModelFormatError(ModelError):
     """A file is whole but is not a valid model of its kind."""
 
     code = "model_format"
+
+
+class ContentFormatError(ModelError):
+    """A block, DAG or CAR has the right hash but is not valid for its codec."""
+
+    code = "content_format"
+
+
+class ContentLimitError(ContentFormatError):
+    """Content goes past a stated bound: size of a block, depth, links, sizes that lie."""
+
+    code = "content_limit"
 
 
 class ConversionError(ModelError):
@@ -419,6 +462,13 @@ class DiskFullError(StoreError):
     """A write failed for lack of space; what was committed before is intact."""
 
     code = "disk_full"
+    recovery = Recovery.FREE_RESOURCES
+
+
+class QuotaExceededError(StoreError):
+    """What is pinned leaves no room under the quota; nothing that was kept before is lost."""
+
+    code = "quota_exceeded"
     recovery = Recovery.FREE_RESOURCES
 
 
