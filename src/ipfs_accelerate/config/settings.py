@@ -6,9 +6,10 @@ import difflib
 import os
 import tomllib
 from pathlib import Path
-from typing import TYPE_CHECKING, ClassVar
+from typing import TYPE_CHECKING, Annotated, ClassVar
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationError
+from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, ValidationError
+from pydantic import SecretStr as Secret
 
 from ipfs_accelerate.errors import ConfigurationError
 
@@ -24,6 +25,25 @@ FILE_NAME = "ipfs-accelerate.toml"
 def _default_home() -> Path:
     base = os.environ.get("XDG_CACHE_HOME")
     return (Path(base) if base else Path.home() / ".cache") / "ipfs-accelerate"
+
+
+def _split(value: object) -> object:
+    """A list written with commas, as in an environment variable."""
+    if isinstance(value, str):
+        return tuple(part.strip() for part in value.split(",") if part.strip())
+    return value
+
+
+def _is_url(value: str) -> str:
+    scheme, separator, rest = value.partition("://")
+    if scheme not in {"http", "https"} or not separator or not rest.strip("/"):
+        raise ValueError("it must begin with http:// or https:// and name a host")
+    return value.rstrip("/")
+
+
+Url = Annotated[str, AfterValidator(_is_url)]
+UrlList = Annotated[tuple[Url, ...], BeforeValidator(_split)]
+TextList = Annotated[tuple[str, ...], BeforeValidator(_split)]
 
 
 class Settings(BaseModel):
@@ -70,6 +90,48 @@ class Settings(BaseModel):
         ge=0,
         description="Longest wait for a ledger or cache locked by another process.",
     )
+
+    content_dir: Path | None = Field(
+        default=None, description="Folder of the block store; <home>/content when not set."
+    )
+    content_quota_bytes: int | None = Field(
+        default=None,
+        ge=1,
+        description="Size `accel content gc` brings the store down to; unpinned blocks go first.",
+    )
+    content_profile: str = Field(
+        default="unixfs-v1-2025",
+        description="Import profile of new content: `unixfs-v1-2025`, `unixfs-v0-2015`,"
+        " `dedup-v1-2026`.",
+    )
+    content_gateways: UrlList = Field(
+        default=(), description="Trustless gateways to fetch from; a list with commas."
+    )
+    content_peers: TextList = Field(
+        default=(), description="Peers to fetch from and share with; a list with commas."
+    )
+    content_kubo: Url | None = Field(
+        default=None, description="RPC address of a Kubo node, such as http://127.0.0.1:5001."
+    )
+    content_token: Secret | None = Field(
+        default=None, description="Token of the own peers and servers; never printed."
+    )
+    content_trusted_keys: TextList = Field(
+        default=(), description="did:key:… of the publishers whose signatures count; with commas."
+    )
+    content_discover: bool = Field(
+        default=False, description="Look for peers on the local network (mDNS)."
+    )
+
+    @property
+    def content_path(self) -> Path:
+        """The folder of the block store in effect."""
+        return self.content_dir or self.home / "content"
+
+    @property
+    def keys_dir(self) -> Path:
+        """Where the own signing keys are kept."""
+        return self.home / "keys"
 
     @property
     def ledger_path(self) -> Path:
@@ -153,7 +215,10 @@ def _explain(error: ValidationError) -> ConfigurationError:
             f"did you mean {near[0]!r}?" if near else "known: " + ", ".join(Settings.model_fields)
         )
         return ConfigurationError(f"unknown setting {name!r}", hint=hint)
+    known = Settings.model_fields.get(name.partition(".")[0])
+    is_secret = known is not None and Secret in getattr(known.annotation, "__args__", ())
+    given = "what was given" if is_secret else repr(first["input"])
     return ConfigurationError(
-        f"setting {name!r} cannot be {first['input']!r}: {first['msg']}",
-        hint=Settings.model_fields[name].description if name in Settings.model_fields else None,
+        f"setting {name!r} cannot be {given}: {first['msg']}",
+        hint=known.description if known is not None else None,
     )

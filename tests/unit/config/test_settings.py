@@ -64,3 +64,34 @@ def test_broken_file_names_the_path(tmp_path: Path) -> None:
 def test_every_setting_is_described_and_has_a_variable() -> None:
     assert set(environment_names()) == set(Settings.model_fields)
     assert all(field.description for field in Settings.model_fields.values())
+
+
+def test_a_list_from_the_environment_is_written_with_commas() -> None:
+    environment = {"IPFS_ACCELERATE_CONTENT_GATEWAYS": "http://a:1, https://b/"}
+    assert load_settings(environment=environment).content_gateways == ("http://a:1", "https://b")
+
+
+def test_a_list_in_the_file_is_an_array(tmp_path: Path) -> None:
+    file = tmp_path / "s.toml"
+    file.write_text('content_peers = ["10.0.0.1:4801", "10.0.0.2:4801"]\n')
+    assert len(load_settings(environment={}, file=file).content_peers) == 2
+
+
+@pytest.mark.parametrize("url", ["ftp://a", "127.0.0.1:5001", "http://"])
+def test_an_address_without_http_is_refused_by_name(url: str) -> None:
+    with pytest.raises(ConfigurationError, match="content_kubo"):
+        load_settings(environment={"IPFS_ACCELERATE_CONTENT_KUBO": url})
+
+
+def test_the_token_is_in_no_printed_form_of_the_settings() -> None:
+    settings = load_settings(environment={"IPFS_ACCELERATE_CONTENT_TOKEN": "tell-nobody"})
+    assert settings.content_token is not None
+    assert settings.content_token.get_secret_value() == "tell-nobody"
+    for text in (repr(settings), str(settings.model_dump(mode="json")), settings.model_dump_json()):
+        assert "tell-nobody" not in text
+
+
+def test_a_token_of_the_wrong_type_is_not_repeated_in_the_error() -> None:
+    with pytest.raises(ConfigurationError) as caught:
+        load_settings({"content_token": ["tell-nobody"]})
+    assert "tell-nobody" not in str(caught.value)
