@@ -207,6 +207,9 @@ class Cid:
         """The same block named in version 1."""
         return Cid(b"\x01\x70" + self.raw) if self.version == 0 else self
 
+    def __bytes__(self) -> bytes:
+        return self.raw
+
     def __str__(self) -> str:
         from libipld import encode_multibase
 

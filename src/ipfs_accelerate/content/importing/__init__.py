@@ -1,0 +1,9 @@
+"""From bytes to CIDs: hash files, streams and trees under an import profile; nothing is stored.
+
+What comes back is enough for a store to keep the file as it is: the layout of its leaves, and the
+blocks above them.
+"""
+
+from ipfs_accelerate.content.importing.files import hash_file
+
+__all__ = ["hash_file"]
