@@ -35,6 +35,7 @@ if TYPE_CHECKING:
 __all__ = ["Accelerator"]
 
 _now_ns = MonotonicClock().now_ns
+_new = tuple.__new__
 
 
 class Accelerator:
@@ -167,23 +168,17 @@ class Accelerator:
         route = None if model is None else model.routes.get((*wanted, shape))
         if model is None or route is None:
             return self._run(ref, inputs, None, wanted, {})
-        entry = route.entry
+        entry, run, target, precision, attempts, choice = route
         entry.guests.append(None)
         try:
             if entry.is_open:
                 started_ns = _now_ns()
-                outputs = route.run(inputs)
-                return RunResult(
-                    outputs,
-                    route.target,
-                    route.precision,
-                    _now_ns() - started_ns,
-                    route.attempts,
-                    route.choice,
-                )
+                outputs = run(inputs)
+                latency_ns = _now_ns() - started_ns
+                return _new(RunResult, (outputs, target, precision, latency_ns, attempts, choice))
             failed: tuple[Attempt, ...] = ()
         except (*LASTING, *TRANSIENT) as error:
-            failed = (*route.attempts, noted(route.target, error, model.broken))
+            failed = (*attempts, noted(target, error, model.broken))
         finally:
             entry.guests.pop()
             entry.was_used = True

@@ -7,6 +7,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+import numpy as np
+
 from ipfs_accelerate.errors import InferenceError, LoadError, PlacementError
 from ipfs_accelerate.models import TensorSpec
 from ipfs_accelerate.runtimes._loading import failure
@@ -16,8 +18,6 @@ from ipfs_accelerate.runtimes.onnxruntime._library import error_types, library
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
-
-    import numpy as np
 
     from ipfs_accelerate.runtimes.protocol import Placement, SessionInfo
 
@@ -123,17 +123,29 @@ class OnnxSession(BaseSession):
         self._recipe = recipe
         self._names = tuple(spec.name for spec in info.inputs)
         self._output_names = [spec.name for spec in info.outputs]
-        self._errors = error_types()
+        self._errors: tuple[type[Exception], ...] = (
+            *error_types(),
+            TypeError,
+            AttributeError,
+        )
 
     def run(self, inputs: Mapping[str, np.ndarray]) -> dict[str, np.ndarray]:
-        """See `Session.run`; the shortest way, since this is what every call pays."""
+        """See `Session.run`; the shortest way, since this is what every call pays.
+
+        The library refuses inputs that do not fit before it computes anything; our own check
+        runs only then, to say in the usual words what is wrong.
+        """
         native = self._native
         if native is None:
             raise self._closed_error()
-        feed = self._check.by_name(inputs)
+        for value in inputs.values():  # the one misfit that the library takes: a list
+            if value.__class__ is not np.ndarray:
+                self._check(inputs)
+        names = self._output_names
         try:
-            return dict(zip(self._output_names, native.run(self._output_names, feed)))  # noqa: B905 (the library gives one value a name)
+            return dict(zip(names, native.run(names, inputs)))  # noqa: B905 (the library gives one value a name)
         except self._errors as error:
+            self._check(inputs)
             raise failure(error, InferenceError, f"{self._info.target} failed") from error
 
     def _execute(self, arrays: list[np.ndarray]) -> dict[str, np.ndarray]:
