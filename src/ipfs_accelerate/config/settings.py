@@ -119,6 +119,9 @@ class Settings(BaseModel):
     content_trusted_keys: TextList = Field(
         default=(), description="did:key:… of the publishers whose signatures count; with commas."
     )
+    content_key_passphrase: Secret | None = Field(
+        default=None, description="Opens signing keys that have a passphrase; never printed."
+    )
     content_discover: bool = Field(
         default=False, description="Look for peers on the local network (mDNS)."
     )
