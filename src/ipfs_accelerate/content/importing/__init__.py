@@ -5,5 +5,6 @@ blocks above them.
 """
 
 from ipfs_accelerate.content.importing.files import hash_file
+from ipfs_accelerate.content.importing.tree import HashedFile, HashedTree, hash_tree
 
-__all__ = ["hash_file"]
+__all__ = ["HashedFile", "HashedTree", "hash_file", "hash_tree"]

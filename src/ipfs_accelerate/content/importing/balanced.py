@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 
     from ipfs_accelerate.content.profiles import ImportProfile
 
-__all__ = ["build_file", "node_cid"]
+__all__ = ["build_file", "node_cid", "tree_bytes"]
 
 # cid, bytes of file below, bytes of blocks at and below (Tsize)
 _Branch = tuple[Cid, int, int]
@@ -46,6 +46,16 @@ def build_file(
         level[0][0], sum(leaf.size_bytes for leaf in leaves), tuple(leaves), tuple(interior)
     )
     return layout, list(interior.items())
+
+
+def tree_bytes(
+    layout: FileLayout, interior: Sequence[tuple[Cid, bytes]], profile: ImportProfile
+) -> int:
+    """Bytes of all blocks of a file, shared ones counted as often as they are linked (Tsize)."""
+    if interior:
+        root = interior[0][1]
+        return len(root) + sum(link.size_bytes for link in pb.decode(root).links)
+    return layout.size_bytes if profile.raw_leaves else unixfs.wrapped_bytes(layout.size_bytes)
 
 
 def node_cid(block: bytes, profile: ImportProfile) -> Cid:

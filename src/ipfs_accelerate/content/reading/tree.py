@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+import posixpath
 from typing import TYPE_CHECKING, NamedTuple
 
 from ipfs_accelerate.content.blocks import TreeEntry
 from ipfs_accelerate.content.cid import Cid, Codec
-from ipfs_accelerate.content.dag import Kind, Node, UnixNode, block_of
+from ipfs_accelerate.content.dag import Kind, Link, Node, UnixNode, block_of, hamt
 from ipfs_accelerate.content.dag.unixfs import decode_block
 from ipfs_accelerate.content.limits import MAX_LINK_TARGET_BYTES, MAX_PATH_DEPTH, MAX_TREE_ENTRIES
 from ipfs_accelerate.errors import ContentFormatError, ContentLimitError, ContentNotFoundError
@@ -17,6 +18,8 @@ if TYPE_CHECKING:
     from ipfs_accelerate.content.blocks import BlockReader
 
 __all__ = ["iter_tree", "resolve_path"]
+
+_UNSAFE = "the content was made to write outside its folder; do not use it"
 
 
 class _Seen(NamedTuple):
@@ -30,31 +33,41 @@ def iter_tree(
 ) -> Iterator[TreeEntry]:
     """Everything below a root, the root itself first with an empty path, folders before contents.
 
-    The size of a file that is one raw block not present in ``reader`` is what its directory claims.
+    Paths are normal and stay inside: a name may hold ``/`` or ``..`` only where it leads to a
+    folder of the same tree (Kubo reads such trees too). The size of a file that is one raw block
+    not present in ``reader`` is what its directory claims.
 
     Raises:
         ContentNotFoundError: A directory or the root node of a file is not here.
         ContentFormatError: A node is not UnixFS, or a name is unsafe or there twice.
         ContentLimitError: Deeper than `MAX_PATH_DEPTH`, or more than ``max_entries``.
     """
-    pending = [("", root, 0)]
-    seen = 0
+    seen = _look("", root, 0, reader)
+    yield seen.entry
+    paths = {""}
+    folders = {""}
+    pending = [_children(seen, reader)] if seen.entry.kind == "directory" else []
     while pending:
-        path, cid, claimed = pending.pop()
-        seen += 1
-        if seen + len(pending) > max_entries:
-            raise ContentLimitError(f"a tree has more than {max_entries} entries")
-        found = _look(path, cid, claimed, reader)
-        yield found.entry
-        if found.entry.kind != "directory":
+        child = next(pending[-1], None)
+        if child is None:
+            pending.pop()
             continue
-        if path.count("/") >= MAX_PATH_DEPTH:
-            raise ContentLimitError(f"a tree is deeper than {MAX_PATH_DEPTH} folders: {path[:200]}")
-        children = list(_entries(found))
-        pending.extend(
-            (f"{path}/{name}" if path else name, child, size)
-            for name, child, size in reversed(children)
-        )
+        path = child[0]
+        if path in paths or posixpath.dirname(path) not in folders:
+            raise ContentFormatError(
+                f"a tree names {path!r} twice, or in a place that is no folder", hint=_UNSAFE
+            )
+        if len(paths) >= max_entries or len(pending) > MAX_PATH_DEPTH:
+            raise ContentLimitError(
+                f"a tree has more than {max_entries} entries or is deeper than"
+                f" {MAX_PATH_DEPTH} folders: {path[:200]!r}"
+            )
+        paths.add(path)
+        seen = _look(*child, reader)
+        yield seen.entry
+        if seen.entry.kind == "directory":
+            folders.add(path)
+            pending.append(_children(seen, reader))
 
 
 def resolve_path(root: Cid, path: str, reader: BlockReader) -> TreeEntry:
@@ -73,7 +86,7 @@ def resolve_path(root: Cid, path: str, reader: BlockReader) -> TreeEntry:
         here = "/".join(parts[: position + 1])
         if found.entry.kind != "directory":
             raise ContentNotFoundError(f"{here!r} is not in {root}: its parent is a file")
-        child = _find(found, part)
+        child = _find(found, part, reader)
         if child is None:
             raise ContentNotFoundError(f"there is no {here!r} in {root}")
         found = _look(here, *child, reader)
@@ -103,31 +116,33 @@ def _target(unix: UnixNode) -> str:
     return unix.data.decode("utf-8", "surrogateescape")
 
 
-def _entries(found: _Seen) -> Iterator[tuple[str, Cid, int]]:
-    names: set[str] = set()
-    for link in found.node.links:
-        check_name(link.name)
-        if link.name in names:
-            raise ContentFormatError(f"directory {found.entry.cid} names {link.name!r} twice")
-        names.add(link.name)
-        yield link.name, link.cid, link.size_bytes
+def _children(found: _Seen, reader: BlockReader) -> Iterator[tuple[str, Cid, int]]:
+    for link in _links(found, reader):
+        yield _joined(found.entry.path, link.name), link.cid, link.size_bytes
 
 
-def _find(found: _Seen, name: str) -> tuple[Cid, int] | None:
-    for entry, cid, size in _entries(found):
-        if entry == name:
-            return cid, size
-    return None
+def _links(found: _Seen, reader: BlockReader) -> Iterator[Link]:
+    if found.unix is not None and found.unix.kind == Kind.HAMT:
+        return hamt.iter_entries(found.node, found.unix, reader)
+    return iter(found.node.links)
 
 
-def check_name(name: str) -> None:
-    """Refuse a name that is not one component of a path on every system.
+def _find(found: _Seen, name: str, reader: BlockReader) -> tuple[Cid, int] | None:
+    if found.unix is not None and found.unix.kind == Kind.HAMT:
+        link = hamt.find_entry(found.node, found.unix, name, reader)
+    else:
+        link = next((link for link in found.node.links if link.name == name), None)
+    return (link.cid, link.size_bytes) if link else None
 
-    Raises:
-        ContentFormatError: It is empty, a dot name, or holds a separator or NUL.
-    """
-    if name in {"", ".", ".."} or any(char in name for char in "/\\\0"):
+
+def _joined(folder: str, name: str) -> str:
+    """Where a name leads; a name with separators or dots only within the tree."""
+    if "/" not in name and name not in {"", ".", ".."} and not any(c in name for c in "\\\0"):
+        return f"{folder}/{name}" if folder else name
+    path = posixpath.normpath(f"{folder}/{name}" if folder else name)
+    is_out = path in {".", ".."} or path.startswith(("../", "/"))
+    if is_out or not name or name.startswith("/") or any(c in name for c in "\\\0"):
         raise ContentFormatError(
-            f"a directory entry has the unsafe name {name[:200]!r}",
-            hint="the content was made to write outside its folder; do not use it",
+            f"an entry of {folder or 'the root'!r} has the unsafe name {name[:200]!r}", hint=_UNSAFE
         )
+    return path
