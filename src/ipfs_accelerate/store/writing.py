@@ -42,6 +42,13 @@ _NEW_RESULTS = f"""
 INSERT INTO results BY NAME
 SELECT f.result_id::UUID AS result_id, s.series_key, {_RESULTS}
 FROM fresh f JOIN series s USING (series_id)"""  # noqa: S608
+_NEWEST = """
+INSERT INTO newest_results
+SELECT s.series_key, f.origin, arg_max(f.result_id::UUID, f.created_at), max(f.created_at)
+FROM fresh f JOIN series s USING (series_id)
+WHERE f.status = 'ok' GROUP BY s.series_key, f.origin
+ON CONFLICT DO UPDATE SET result_id = excluded.result_id, created_at = excluded.created_at
+    WHERE excluded.created_at >= newest_results.created_at"""
 _NEW_DETAILS = f"""
 INSERT INTO result_details BY NAME
 SELECT result_id::UUID AS result_id, {_DETAILS} FROM fresh
@@ -66,7 +73,7 @@ def insert_results(connection: DuckDBPyConnection, flat: pa.Table) -> int:
     connection.execute(_NEW_SERIES)
     fresh = _without(flat, connection)
     connection.register("fresh", fresh)
-    for statement in (_NEW_RESULTS, _NEW_DETAILS, _NEW_SAMPLES):
+    for statement in (_NEW_RESULTS, _NEWEST, _NEW_DETAILS, _NEW_SAMPLES):
         connection.execute(statement)
     connection.unregister("incoming")
     connection.unregister("fresh")
