@@ -82,6 +82,11 @@ class Reply:
         """Whether the whole body was read."""
         return self._response.isclosed()
 
+    def close(self) -> None:
+        """Drop the connection; a response that announced its end holds the socket by itself."""
+        self._response.close()
+        self._connection.close()
+
     def header(self, name: str) -> str:
         """A header, empty when absent."""
         return self._response.headers.get(name, "")
@@ -197,8 +202,17 @@ class HttpPool:
         patience: Patience,
         headers: Mapping[str, str] | None = None,
         body: object = None,
+        follows: bool = True,
     ) -> Iterator[Reply]:
         """Send a request and follow its redirects; the connection is kept if the body was read.
+
+        Args:
+            method: Of HTTP.
+            url: Where to.
+            patience: How long to wait.
+            headers: Besides those that are always sent.
+            body: Bytes or an iterable of them.
+            follows: Follow redirects that stay with the operator; otherwise they are the reply.
 
         Raises:
             Cancelled: While waiting.
@@ -206,11 +220,12 @@ class HttpPool:
             ContentFormatError: It answers with something that is no HTTP, or redirects in circles
                 or to another operator.
         """
-        connection, reply = self._follow(method, url, patience, dict(headers or {}), body)
+        send = self._follow if follows else self._send
+        connection, reply = send(method, url, patience, dict(headers or {}), body)
         try:
             yield reply
         except BaseException:
-            connection.close()
+            reply.close()
             raise
         self._give_back(connection, reply)
 
@@ -232,7 +247,7 @@ class HttpPool:
             location = reply.header("Location")
             if reply.status not in _REDIRECTS or not location:
                 return connection, reply
-            connection.close()
+            reply.close()
             url = _redirect(first, url, location)
         raise ContentFormatError(f"more than {_MAX_REDIRECTS} redirects, the last to {url}")
 
@@ -307,7 +322,7 @@ class HttpPool:
             if is_kept:
                 idle.append(connection)
         if not is_kept:
-            connection.close()
+            reply.close()
 
 
 def refusal(reply: Reply, what: str) -> Exception:

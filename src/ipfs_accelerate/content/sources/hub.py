@@ -10,10 +10,14 @@ RFC 9110, sections 14.2 and 15.3.7 (ranges).
 
 from __future__ import annotations
 
+import contextlib
 import re
 from dataclasses import dataclass
+from functools import cached_property
 from typing import TYPE_CHECKING
+from urllib.parse import urljoin, urlsplit
 
+from ipfs_accelerate.content.sources._http import Cancelled, HttpPool, Patience, refusal
 from ipfs_accelerate.content.sources.protocol import SourceKind
 from ipfs_accelerate.errors import (
     AccelerateError,
@@ -24,12 +28,10 @@ from ipfs_accelerate.errors import (
 )
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
-    from contextlib import AbstractContextManager
+    from collections.abc import Iterator, Sequence
     from threading import Event
 
-    import httpx
-
+    from ipfs_accelerate.content.sources._http import Reply
     from ipfs_accelerate.content.sources.protocol import Deliver, Want
     from ipfs_accelerate.content.sources.ranges import RangeMap, Span
     from ipfs_accelerate.hardware import Support
@@ -39,11 +41,10 @@ __all__ = ["HubRevision", "HubSource"]
 #: Bytes one request asks for: long enough to hide the redirect to the CDN.
 SPAN_BYTES = 8 * 2**20
 _PROBE_S = 10.0
-_READ_BYTES = 256 * 1024
+_MAX_HOPS = 5
 _SHA256 = re.compile(r'"?([0-9a-f]{64})"?\Z')
-_REFUSED = frozenset({401, 403})
 _ABSENT = frozenset({404, 410})
-_LATER = frozenset({408, 425, 429, 500, 502, 503, 504})
+_REDIRECTS = frozenset({301, 302, 303, 307, 308})
 
 
 @dataclass(frozen=True, slots=True)
@@ -68,7 +69,7 @@ class HubSource:
         revision: Which commit.
         ranges: Which of its files hold what.
         token: Credential; the one of the environment or of ``hf auth login`` when ``None``,
-            none at all when ``False``.
+            none at all when ``False``. It goes to the hub alone, never to its CDN.
     """
 
     kind = SourceKind.HUB
@@ -79,7 +80,7 @@ class HubSource:
         self._revision = revision
         self._ranges = ranges
         self._token = token
-        self._client_made: httpx.Client | None = None
+        self._pool = HttpPool()
 
     @property
     def name(self) -> str:
@@ -88,27 +89,27 @@ class HubSource:
 
     def probe(self) -> Support:
         """See `Source.probe`: whether the hub knows the commit."""
-        import httpx
+        from threading import Event
 
         from ipfs_accelerate.hardware import Support
 
         about = self._revision
         url = f"{about.endpoint}/api/models/{about.repository}/revision/{about.commit}"
+        patience = Patience(Event(), _PROBE_S)
         try:
-            status = self._client().get(url, timeout=_PROBE_S).status_code
-        except httpx.HTTPError as error:
-            return Support.no(
-                f"{about.endpoint} cannot be reached ({type(error).__name__})", "check the network"
-            )
+            with self._answer(url, patience, {}) as (reply, _):
+                status = reply.status
+        except AccelerateError as error:
+            return Support.no(error.message, "check the network")
         if status != 200:
             return Support.no(
-                f"{about.endpoint} answers HTTP status {status} for {self.name}",
+                f"{about.endpoint} answers {status} for {self.name}",
                 "a private repository needs HF_TOKEN",
             )
         return Support.yes(f"{about.endpoint} serves {self.name}")
 
     def available(self, wants: Sequence[Want]) -> list[bool | None]:
-        """See `Source.available`: leaves of the release's files are here, nothing else is."""
+        """See `Source.available`: leaves of the release's files may be here, nothing else is."""
         return [None if self._ranges.locate(want) else False for want in wants]
 
     def fetch(
@@ -117,129 +118,129 @@ class HubSource:
         """See `Source.fetch`."""
         for want in wants:
             if self._ranges.locate(want) is None:
-                raise self._absent(want.cid, "it is in none of its files")
-        for span in self._ranges.spans(wants, longest_bytes=SPAN_BYTES):
-            if cancel.is_set():
-                return
-            self._fetch_span(span, deliver, cancel=cancel, timeout_s=timeout_s)
+                raise self._absent(want, "it is in none of its files")
+        with contextlib.suppress(Cancelled):
+            for span in self._ranges.spans(wants, longest_bytes=SPAN_BYTES):
+                if cancel.is_set():
+                    return
+                self._fetch_span(span, deliver, Patience(cancel, timeout_s), cancel)
 
     def close(self) -> None:
         """See `Source.close`."""
-        if self._client_made is not None:
-            self._client_made.close()
-            self._client_made = None
+        pool, self._pool = self._pool, HttpPool()
+        pool.close()
 
-    def _fetch_span(self, span: Span, deliver: Deliver, *, cancel: Event, timeout_s: float) -> None:
+    def _fetch_span(self, span: Span, deliver: Deliver, patience: Patience, cancel: Event) -> None:
         if span.start == span.end:  # an empty file: there is nothing to ask for
             for piece in span.pieces:
                 deliver(piece.want, piece.block(b""))
             return
-        import httpx
-
-        try:
-            with self._request(span, timeout_s) as response:
-                self._check(response, span)
-                self._deliver(response, span, deliver, cancel=cancel)
-        except httpx.HTTPError as error:
-            raise ConnectivityError(
-                f"{self.name} broke off ({type(error).__name__})", details={"source": self.name}
-            ) from error
-
-    def _request(self, span: Span, timeout_s: float) -> AbstractContextManager[httpx.Response]:
         from huggingface_hub import hf_hub_url
 
+        about = self._revision
         url = hf_hub_url(
-            self._revision.repository,
-            span.file.path,
-            revision=self._revision.commit,
-            endpoint=self._revision.endpoint,
+            about.repository, span.file.path, revision=about.commit, endpoint=about.endpoint
         )
-        headers = {"Range": f"bytes={span.start}-{span.end - 1}", "Accept-Encoding": "identity"}
-        return self._client().stream("GET", url, headers=headers, timeout=timeout_s)
+        headers = {"Range": f"bytes={span.start}-{span.end - 1}"}
+        with self._answer(url, patience, headers) as (reply, pins):
+            self._check(reply, pins, span)
+            for piece in span.pieces:
+                if cancel.is_set():
+                    return
+                view = reply.buffer[: piece.size_bytes]
+                if reply.read_into(view) < piece.size_bytes:
+                    raise self._broke_off("ended early")
+                deliver(piece.want, piece.block(view))
 
-    def _client(self) -> httpx.Client:
-        if self._client_made is None:
-            import httpx
-            from huggingface_hub.utils import (  # type: ignore[attr-defined]  # public, not in __all__
-                build_hf_headers,
-            )
+    @contextlib.contextmanager
+    def _answer(
+        self, url: str, patience: Patience, headers: dict[str, str]
+    ) -> Iterator[tuple[Reply, list[dict[str, str]]]]:
+        """The answer behind all redirects, and the pins of every hop.
 
-            # A redirect to another host (the CDN) loses the Authorization header: httpx's rule.
-            self._client_made = httpx.Client(
-                headers=build_hf_headers(token=self._token, library_name="ipfs-accelerate"),
-                follow_redirects=True,
-            )
-        return self._client_made
+        No error names a URL behind a redirect: it carries a signature.
+        """
+        pins: list[dict[str, str]] = []
+        for _ in range(_MAX_HOPS):
+            sent = headers | (self._credentials if self._is_hub(url) else {})
+            try:
+                request = self._pool.request(
+                    "GET", url, patience=patience, headers=sent, follows=False
+                )
+                with request as reply:
+                    pins.append({name: reply.header(name) for name in _PINS})
+                    location = reply.header("Location")
+                    if reply.status not in _REDIRECTS or not location:
+                        yield reply, pins
+                        return
+                    target = urljoin(url, location)
+            except ConnectivityError as error:
+                if self._is_hub(url):
+                    raise
+                raise self._broke_off("broke off") from error.__cause__
+            if urlsplit(url).scheme == "https" and urlsplit(target).scheme != "https":
+                raise ContentFormatError(f"{self.name} redirects from https to plain http")
+            url = target
+        raise ContentFormatError(f"{self.name} redirects more than {_MAX_HOPS} times")
 
-    def _check(self, response: httpx.Response, span: Span) -> None:
-        if response.status_code != 206:
-            if response.status_code == 200 and span.start == 0 and span.end == span.file.size_bytes:
-                return
-            raise self._refusal(response, span)
+    @cached_property
+    def _credentials(self) -> dict[str, str]:
+        from huggingface_hub.utils import (  # type: ignore[attr-defined]  # public, not in __all__
+            build_hf_headers,
+        )
+
+        headers: dict[str, str] = build_hf_headers(
+            token=self._token, library_name="ipfs-accelerate"
+        )
+        return headers
+
+    def _is_hub(self, url: str) -> bool:
+        hub, other = urlsplit(self._revision.endpoint), urlsplit(url)
+        return (hub.scheme, hub.netloc) == (other.scheme, other.netloc)
+
+    def _check(self, reply: Reply, pins: list[dict[str, str]], span: Span) -> None:
+        is_whole = span.start == 0 and span.end == span.file.size_bytes
+        if reply.status != 206 and not (reply.status == 200 and is_whole):
+            raise self._refusal(reply, span)
         wanted = f"bytes {span.start}-{span.end - 1}/{span.file.size_bytes}"
-        found = response.headers.get("Content-Range", "")
-        if found != wanted:
+        if reply.status == 206 and reply.header("Content-Range") != wanted:
             raise ContentFormatError(
-                f"{self.name} answered {found!r} when asked for {wanted!r} of {span.file.path}"
+                f"{self.name} answered {reply.header('Content-Range')!r} when asked for {wanted!r}"
+                f" of {span.file.path}"
             )
-        for answer in (*response.history, response):
-            self._check_pin(answer, span)
+        for pin in pins:
+            self._check_pin(pin, span)
 
-    def _check_pin(self, answer: httpx.Response, span: Span) -> None:
-        commit = answer.headers.get("X-Repo-Commit")
+    def _check_pin(self, pin: dict[str, str], span: Span) -> None:
+        commit = pin["X-Repo-Commit"]
         if commit and commit != self._revision.commit:
             raise ContentFormatError(f"{self.name} answered for commit {commit}")
-        linked = _SHA256.match(answer.headers.get("X-Linked-ETag", ""))
+        linked = _SHA256.match(pin["X-Linked-ETag"])
         if linked and linked[1] != span.file.sha256:
             raise ContentFormatError(
                 f"{span.file.path} of {self.name} has sha256 {linked[1]},"
                 f" not {span.file.sha256} as released"
             )
 
-    def _deliver(
-        self, response: httpx.Response, span: Span, deliver: Deliver, *, cancel: Event
-    ) -> None:
-        pieces = iter(span.pieces)
-        piece = next(pieces, None)
-        held = bytearray()
-        for chunk in response.iter_raw(_READ_BYTES):
-            held += chunk
-            while piece is not None and len(held) >= piece.size_bytes:
-                if cancel.is_set():
-                    return
-                data = bytes(held[: piece.size_bytes])
-                del held[: piece.size_bytes]
-                deliver(piece.want, piece.block(data))
-                piece = next(pieces, None)
-            if piece is None or cancel.is_set():
-                return
-        raise ConnectivityError(
-            f"{self.name} ended {span.file.path} early", details={"source": self.name}
-        )
+    def _refusal(self, reply: Reply, span: Span) -> AccelerateError:
+        if reply.status in _ABSENT:
+            return self._absent(span.pieces[0].want, f"the hub answers {reply.status}")
+        found = refusal(reply, span.file.path)
+        message = f"{self.name} answers {reply.status} for {span.file.path}"
+        if isinstance(found, AccessDeniedError):
+            return AccessDeniedError(message, hint="set HF_TOKEN to a token that may read it")
+        if isinstance(found, ConnectivityError):
+            return ConnectivityError(message, details=found.details)
+        return ContentFormatError(message)
 
-    def _refusal(self, response: httpx.Response, span: Span) -> AccelerateError:
-        status = response.status_code
-        details: dict[str, object] = {"status": status, "source": self.name}
-        if status in _REFUSED:
-            return AccessDeniedError(
-                f"{self.name} denies access (HTTP status {status})",
-                hint="set HF_TOKEN to a token that may read the repository",
-                details=details,
-            )
-        if status in _ABSENT:
-            return self._absent(span.pieces[0].want.cid, f"HTTP status {status}")
-        if status in _LATER:
-            wait = response.headers.get("Retry-After", "").strip()
-            if wait.isdigit():
-                details["retry_after_s"] = float(wait)
-            return ConnectivityError(f"{self.name} answered HTTP status {status}", details=details)
-        return ContentFormatError(
-            f"{self.name} answered a range of {span.file.path} with HTTP status {status}",
-            details=details,
-        )
+    def _broke_off(self, how: str) -> ConnectivityError:
+        return ConnectivityError(f"{self.name} {how}", details={"source": self.name})
 
-    def _absent(self, cid: object, why: str) -> ContentNotFoundError:
+    def _absent(self, want: Want, why: str) -> ContentNotFoundError:
         return ContentNotFoundError(
-            f"{self.name} does not have {cid}: {why}",
-            details={"cid": str(cid), "source": self.name},
+            f"{self.name} does not have {want.cid}: {why}",
+            details={"cid": str(want.cid), "source": self.name},
         )
+
+
+_PINS = ("X-Repo-Commit", "X-Linked-ETag")

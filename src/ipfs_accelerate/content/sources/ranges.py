@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from ipfs_accelerate.content.cid import Codec
+from ipfs_accelerate.content.limits import MAX_BLOCK_BYTES
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping
@@ -111,7 +112,8 @@ class RangeMap:
         if want.offset is None or want.size_bytes is None:
             return None
         piece = Piece(want, want.offset, want.size_bytes, is_wrapped)
-        return (file, piece) if 0 <= piece.offset <= piece.end <= file.size_bytes else None
+        is_inside = 0 <= piece.offset <= piece.end <= file.size_bytes
+        return (file, piece) if is_inside and piece.size_bytes <= MAX_BLOCK_BYTES else None
 
     def spans(self, wants: Iterable[Want], *, longest_bytes: int) -> Iterator[Span]:
         """Join what is adjacent in one file into requests of at most ``longest_bytes``.
