@@ -1,0 +1,200 @@
+"""Hands a response to aiohttp: whole where it is bytes, streamed and paced where it is not."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from ipfs_accelerate.content.serving._bodies import Batch, BodySender, PieceSource
+from ipfs_accelerate.content.serving.rates import ClientRates
+from ipfs_accelerate.content.serving.routes import FileRange, Piece, Request, Response, text
+from ipfs_accelerate.content.serving.routing import failure
+
+if TYPE_CHECKING:
+    from aiohttp import web
+
+    from ipfs_accelerate.content.serving.limits import Limits
+    from ipfs_accelerate.content.serving.statistics import Counters
+    from ipfs_accelerate.telemetry import Clock
+
+__all__ = ["Answer", "Delivery"]
+
+_log = logging.getLogger(__name__)
+
+
+@dataclass(slots=True)
+class Answer:
+    """One answer under way.
+
+    Attributes:
+        http: The request as aiohttp has it.
+        request: As handlers have it.
+        response: What to send; replaced when it cannot be sent.
+        headers: Of the response and of the server.
+        sent_bytes: Of its body so far.
+    """
+
+    http: web.BaseRequest
+    request: Request
+    response: Response
+    headers: dict[str, str]
+    sent_bytes: int = 0
+
+
+class Delivery:
+    """Sends answers of one server; lives on its event loop.
+
+    Args:
+        limits: Of the server.
+        counters: Where bytes are counted.
+        clock: For the rate of bytes.
+        workers: Threads on which bodies are read.
+    """
+
+    def __init__(
+        self, limits: Limits, counters: Counters, clock: Clock, workers: ThreadPoolExecutor
+    ) -> None:
+        self._limits = limits
+        self._counters = counters
+        self._clock = clock
+        self._workers = workers
+        self._rates = ClientRates(limits.bytes_per_s, limits.byte_burst)
+        self._car_streams = 0
+
+    def wait_s(self, client: str) -> float:
+        """Seconds until a client may be sent more."""
+        return self._rates.wait_s(client, self._clock.now_ns())
+
+    async def send(self, answer: Answer) -> web.StreamResponse:
+        """Send what is not sent by aiohttp itself.
+
+        Raises:
+            ConnectionResetError: The client is gone, does not read, or the body failed midway.
+        """
+        response = answer.response
+        if answer.request.method == "HEAD":
+            return self._head(answer)
+        if isinstance(response.body, bytes):
+            return self._whole(answer)
+        is_car = response.label == "car"
+        if is_car and self._car_streams >= self._limits.car_streams:
+            self._counters.rejections["car_streams"] += 1
+            self._close(response)
+            busy = text(429, "too many CARs are being sent; try again", Retry_After="1")
+            return self._replace(answer, busy)
+        self._car_streams += is_car
+        try:
+            return await self._stream(answer)
+        finally:
+            self._car_streams -= is_car
+
+    def _head(self, answer: Answer) -> web.StreamResponse:
+        from aiohttp import web
+
+        out = web.StreamResponse(status=answer.response.status, headers=answer.headers)
+        out.content_length = _length(answer.response)
+        self._close(answer.response)
+        return out
+
+    def _whole(self, answer: Answer) -> web.StreamResponse:
+        from aiohttp import web
+
+        body = answer.response.body
+        assert isinstance(body, bytes)
+        self._charge(answer, len(body))
+        out = web.Response(status=answer.response.status, headers=answer.headers, body=body)
+        if answer.http.can_read_body:
+            out.force_close()
+        return out
+
+    def _replace(self, answer: Answer, response: Response) -> web.StreamResponse:
+        answer.response, answer.headers = response, dict(response.headers)
+        return self._whole(answer)
+
+    async def _stream(self, answer: Answer) -> web.StreamResponse:
+        source = PieceSource(_pieces(answer.response))
+        try:
+            first = await self._pull(source)
+        except Exception as error:  # noqa: BLE001 - the border of a request
+            self._workers.submit(source.close)
+            return self._replace(answer, failure(error))
+        try:
+            return await self._send_batches(answer, source, first)
+        except BaseException as error:
+            self._cut(answer, error)
+            raise ConnectionResetError("the answer was broken off") from error
+        finally:
+            self._workers.submit(source.close)
+
+    async def _send_batches(
+        self, answer: Answer, source: PieceSource, batch: Batch
+    ) -> web.StreamResponse:
+        from aiohttp import web
+
+        http = answer.http
+        out = web.StreamResponse(status=answer.response.status, headers=answer.headers)
+        out.content_length = _length(answer.response)
+        is_chunked = out.content_length is None and http.version >= (1, 1)
+        if is_chunked:
+            out.enable_chunked_encoding()
+        writer = await out.prepare(http)
+        if http.transport is None or writer is None:
+            raise ConnectionResetError("the client is gone")
+        sender = BodySender(
+            http.transport,
+            writer.drain,
+            is_chunked=is_chunked,
+            stall_timeout_s=self._limits.stall_timeout_s,
+        )
+        while True:
+            await sender.send(batch)
+            self._charge(answer, batch.size_bytes)
+            if batch.is_last:
+                return out
+            await self._pace(answer.request.client)
+            batch = await self._pull(source)
+
+    async def _pull(self, source: PieceSource) -> Batch:
+        return await asyncio.get_running_loop().run_in_executor(self._workers, source.pull)
+
+    async def _pace(self, client: str) -> None:
+        wait_s = self.wait_s(client)
+        if wait_s > 0:
+            await asyncio.sleep(wait_s)
+
+    def _charge(self, answer: Answer, size_bytes: int) -> None:
+        answer.sent_bytes += size_bytes
+        self._counters.sent_bytes[answer.response.label] += size_bytes
+        self._rates.take(answer.request.client, size_bytes, self._clock.now_ns())
+
+    def _cut(self, answer: Answer, error: BaseException) -> None:
+        self._counters.cut += 1
+        if isinstance(error, TimeoutError):
+            self._counters.rejections["stalled"] += 1
+        elif not isinstance(error, ConnectionError | asyncio.CancelledError):
+            _log.warning("%s was broken off: %s", ascii(answer.request.path), error)
+        if answer.http.transport is not None:
+            answer.http.transport.abort()
+
+    def _close(self, response: Response) -> None:
+        close = getattr(response.body, "close", None)
+        if close is not None:
+            self._workers.submit(close)
+
+
+def _pieces(response: Response) -> Iterator[Piece]:
+    body = response.body
+    if isinstance(body, bytes | FileRange):
+        return iter((body,))
+    return iter(body)
+
+
+def _length(response: Response) -> int | None:
+    body = response.body
+    if isinstance(body, bytes):
+        return len(body) if response.status not in {204, 304} else None
+    return body.size_bytes if isinstance(body, FileRange) else response.size_bytes
