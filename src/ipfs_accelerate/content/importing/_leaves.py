@@ -6,7 +6,9 @@ import hashlib
 from typing import TYPE_CHECKING
 
 from ipfs_accelerate.content.cid import Cid, Codec, Hash, digest_of
-from ipfs_accelerate.content.dag.unixfs import frame, wrap_leaf
+from ipfs_accelerate.content.dag.unixfs import frame, wrap_leaf, wrapped_bytes
+from ipfs_accelerate.content.limits import MAX_BLOCK_BYTES
+from ipfs_accelerate.errors import InputError
 
 if TYPE_CHECKING:
     from ipfs_accelerate.content.cid import Bytes
@@ -16,9 +18,17 @@ __all__ = ["LeafHasher"]
 
 
 class LeafHasher:
-    """Names leaves under one profile; safe to share between threads."""
+    """Names leaves under one profile; safe to share between threads.
+
+    Raises:
+        InputError: The profile cuts chunks that fit no block.
+    """
 
     def __init__(self, profile: ImportProfile) -> None:
+        largest = profile.largest_chunk_bytes
+        block_bytes = largest if profile.raw_leaves else wrapped_bytes(largest)
+        if largest < 1 or block_bytes > MAX_BLOCK_BYTES:
+            raise InputError(f"chunks of {largest} bytes do not fit a block of {MAX_BLOCK_BYTES}")
         self._is_raw = profile.raw_leaves
         self._hash_code = profile.hash_code
         sample = Cid.of(
