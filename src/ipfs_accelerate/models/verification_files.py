@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 import json
 from dataclasses import dataclass
-from pathlib import Path
+from pathlib import Path, PurePosixPath
 from typing import TYPE_CHECKING
 
 from ipfs_accelerate.errors import IntegrityError, ModelFormatError, UnsafeModelError
@@ -19,9 +19,11 @@ from ipfs_accelerate.models.verification_onnx import check_external_data, inspec
 from ipfs_accelerate.models.verification_safetensors import read_safetensors_header
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from ipfs_accelerate.models.manifest import Expected, FactCache
 
-__all__ = ["Inspection", "inspect", "kind_of", "read_json"]
+__all__ = ["Inspection", "inspect", "kind_of", "kind_of_name", "read_json"]
 
 MAX_JSON_BYTES = 256 * 2**20
 _INSPECTOR = "1"  # raised when an inspector finds other facts, so that old ones are not used
@@ -120,13 +122,23 @@ def git_blob_sha1(file: Path) -> str:
 
 def kind_of(file: Path) -> str | None:
     """Kind of a file by its name and, where names deceive, its first bytes; ``None`` is no part."""
-    name, suffix = file.name, file.suffix.lower()
+    return kind_of_name(file.name, has_graph=file.with_suffix(".xml").is_file)
+
+
+def kind_of_name(name: str, *, has_graph: Callable[[], bool]) -> str | None:
+    """Kind of a file by its name alone; ``None`` is no part of a model.
+
+    Args:
+        name: Without its folder.
+        has_graph: Whether an ``.xml`` of the same stem lies beside it; asked for a ``.bin`` only.
+    """
+    suffix = PurePosixPath(name).suffix.lower()
     if name in _UNUSED or name.startswith((".", "ipfs-accelerate.manifest")):
         return None
     if suffix in PICKLE_SUFFIXES:
         if name.startswith(_OTHER_STATE):
             return None
-        if suffix == ".bin" and file.with_suffix(".xml").is_file():
+        if suffix == ".bin" and has_graph():
             return "openvino"
         return "pytorch_bin"
     if name.endswith((".onnx_data", ".onnx.data")):
