@@ -9,8 +9,10 @@ Source: https://docs.aws.amazon.com/AmazonS3/latest/API/ErrorResponses.html (err
 
 from __future__ import annotations
 
+import contextlib
 import http.client
 import logging
+import socket
 import threading
 import xml.etree.ElementTree as ET
 from collections.abc import Callable, Iterable
@@ -216,6 +218,7 @@ class S3Proxy:
             return
         self.stopping.set()
         self._server.shutdown()
+        self._server.drop_connections()
         self._server.server_close()
         self._thread.join()
 
@@ -226,7 +229,20 @@ class _ProxyServer(ThreadingHTTPServer):
 
     def __init__(self, proxy: S3Proxy) -> None:
         self.proxy = proxy
+        self.connections: list[socket.socket] = []
         super().__init__(("127.0.0.1", 0), _Handler)
+
+    def process_request(self, request: object, client_address: object) -> None:
+        """Remember the connection, so that one that stays silent does not hold up the end."""
+        assert isinstance(request, socket.socket)
+        self.connections.append(request)
+        super().process_request(request, client_address)
+
+    def drop_connections(self) -> None:
+        """End every connection that is still open."""
+        for connection in self.connections:
+            with contextlib.suppress(OSError):  # most are closed already
+                connection.shutdown(socket.SHUT_RDWR)
 
     def handle_error(self, request: object, client_address: object) -> None:
         """Say nothing: clients that give up are part of the tests."""

@@ -6,6 +6,7 @@ become model folders. What the bytes mean is none of its business; blocks from o
 """
 
 from ipfs_accelerate.content.objects._client import ObjectInfo
+from ipfs_accelerate.content.objects._interruptible import Interrupted, Patience
 from ipfs_accelerate.content.objects.credentials import Keys
 from ipfs_accelerate.content.objects.endpoint import Endpoint, endpoints_for, endpoints_from
 from ipfs_accelerate.content.objects.health import Health, HealthPolicy, State
@@ -17,9 +18,11 @@ __all__ = [
     "EndpointStatistics",
     "Health",
     "HealthPolicy",
+    "Interrupted",
     "Keys",
     "ObjectInfo",
     "ObjectPool",
+    "Patience",
     "State",
     "endpoints_for",
     "endpoints_from",

@@ -13,10 +13,12 @@ from ipfs_accelerate.content.objects.failures import failure_of
 from ipfs_accelerate.errors import MissingExtraError
 
 if TYPE_CHECKING:
+    from threading import Event
     from types import ModuleType
 
     from obstore.store import ClientConfig, S3Config, S3Store
 
+    from ipfs_accelerate.content.objects._interruptible import Loop
     from ipfs_accelerate.content.objects.endpoint import Endpoint
 
 __all__ = ["Client", "ObjectInfo"]
@@ -51,6 +53,7 @@ class Client:
 
     Args:
         endpoint: With its bucket.
+        loop: Runs the requests that can be broken off.
         read_timeout_s: Longest silence; the endpoint's when ``None``.
 
     Raises:
@@ -58,10 +61,13 @@ class Client:
         AccessDeniedError: The endpoint's source of credentials has none.
     """
 
-    def __init__(self, endpoint: Endpoint, *, read_timeout_s: float | None = None) -> None:
+    def __init__(
+        self, endpoint: Endpoint, loop: Loop, *, read_timeout_s: float | None = None
+    ) -> None:
         keys = endpoint.keys or find_keys(endpoint.credentials, endpoint=endpoint.name)
         self._redact = Redactor(keys)
         self._obstore = _library()
+        self._loop = loop
         self.name = endpoint.name
         self._store = _open(endpoint, keys, read_timeout_s or endpoint.read_timeout_s)
 
@@ -71,30 +77,35 @@ class Client:
             found = self._obstore.get(self._store, key, options={"head": True})
             return self._info(found.meta, found.attributes)
 
-    def get(self, key: str, start: int, end: int, *, etag: str | None = None) -> memoryview:
-        """Bytes ``start`` to ``end``, exclusive; of the version ``etag`` names, if given."""
-        options: dict[str, object] = {"range": (start, end)}
+    def get(
+        self,
+        key: str,
+        span: tuple[int, int],
+        *,
+        etag: str | None = None,
+        cancel: Event | None = None,
+    ) -> memoryview:
+        """Bytes of a span, its end exclusive; of the version ``etag`` names, if given.
+
+        Raises:
+            Interrupted: ``cancel`` was set meanwhile.
+        """
+        options: dict[str, object] = {"range": span}
         if etag is not None:
             options["if_match"] = etag
         with self._failures():
-            return memoryview(self._obstore.get(self._store, key, options=options).bytes())
+            if cancel is None:
+                return memoryview(self._obstore.get(self._store, key, options=options).bytes())
+            return memoryview(self._loop.run(self._get(key, options), cancel))
 
-    def get_whole(self, key: str) -> tuple[memoryview, ObjectInfo]:
-        """A small object in one request."""
-        with self._failures():
-            found = self._obstore.get(self._store, key)
-            return memoryview(found.bytes()), self._info(found.meta, found.attributes)
-
-    def iter_chunks(self, key: str, *, etag: str | None, chunk_bytes: int) -> Iterator[bytes]:
-        """A whole object in chunks of at least ``chunk_bytes``."""
-        options = {} if etag is None else {"if_match": etag}
-        with self._failures():
-            yield from self._obstore.get(self._store, key, options=options).stream(chunk_bytes)
+    async def _get(self, key: str, options: Mapping[str, object]) -> Any:  # noqa: ANN401 (a buffer)
+        found = await self._obstore.get_async(self._store, key, options=options)
+        return await found.bytes_async()
 
     def put(
         self,
         key: str,
-        source: bytes | memoryview | Path | Iterator[bytes],
+        source: bytes | Path,
         *,
         part_bytes: int,
         parallelism: int,

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Iterator
 from typing import TYPE_CHECKING, TypeVar
 
+from ipfs_accelerate.content.objects._interruptible import PATIENT, Patience
 from ipfs_accelerate.content.objects.failures import EndpointFailure, FailureKind, verdict
 
 if TYPE_CHECKING:
@@ -39,7 +40,7 @@ class Dispatcher:
         *,
         among: Iterable[str],
         size_bytes: int = 0,
-        read_timeout_s: float | None = None,
+        patience: Patience = PATIENT,
     ) -> T:
         """Make a request at one endpoint after the other until one gives a result.
 
@@ -48,26 +49,23 @@ class Dispatcher:
             request: May be repeated; raises `EndpointFailure`.
             among: Endpoints that may be asked.
             size_bytes: Bytes of the body, for the rate limit.
-            read_timeout_s: Longest silence.
+            patience: For silence and for the waits between.
 
         Raises:
+            Interrupted: It was cancelled.
             AccelerateError: The verdict over all endpoints that were asked.
         """
-        round_ = _Round(self._members, set(among))
+        round_ = _Round(self._members, set(among), patience)
         for turn in range(self._attempts):
             for member in round_:
                 try:
-                    return self._members.run(
-                        member,
-                        _bound(request, member, read_timeout_s),
-                        size_bytes=size_bytes,
-                    )
+                    return self._members.run(member, request, patience, size_bytes=size_bytes)
                 except EndpointFailure as failure:
                     round_.note(failure)
             wait_ns = max(_FIRST_WAIT_NS * 2**turn, self._members.rest_ns(round_.unsettled))
             if not round_.unsettled or turn + 1 == self._attempts or wait_ns > _LONGEST_WAIT_NS:
                 break
-            self._clock.sleep_ns(wait_ns)
+            patience.sleep_ns(self._clock, wait_ns)
         raise verdict(what, round_.failures)
 
     def once(self, name: str, request: Callable[[Client], T]) -> T:
@@ -76,24 +74,25 @@ class Dispatcher:
         Raises:
             EndpointFailure: It failed, or the endpoint rests after failures.
         """
-        member = self._members.acquire({name})
+        member = self._members.acquire({name}, PATIENT)
         if member is None:
             raise _resting(name)
-        return self._members.run(member, _bound(request, member, None))
+        return self._members.run(member, request, PATIENT)
 
 
 class _Round:
     """Who failed how, and who may still be asked."""
 
-    def __init__(self, members: Members, names: set[str]) -> None:
+    def __init__(self, members: Members, names: set[str], patience: Patience) -> None:
         self._members = members
+        self._patience = patience
         self.unsettled = names
         self._failures: dict[str, EndpointFailure] = {}
 
     def __iter__(self) -> Iterator[Member]:
         """Each endpoint without a final answer, once, unless it rests."""
         left = set(self.unsettled)
-        while left and (member := self._members.acquire(left)) is not None:
+        while left and (member := self._members.acquire(left, self._patience)):
             left.discard(member.endpoint.name)
             yield member
         for name in left:
@@ -109,12 +108,6 @@ class _Round:
     def failures(self) -> list[EndpointFailure]:
         """The last of each endpoint."""
         return list(self._failures.values())
-
-
-def _bound(
-    request: Callable[[Client], T], member: Member, read_timeout_s: float | None
-) -> Callable[[], T]:
-    return lambda: request(member.client(read_timeout_s))
 
 
 def _resting(name: str) -> EndpointFailure:

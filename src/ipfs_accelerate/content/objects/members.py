@@ -17,6 +17,7 @@ from ipfs_accelerate.errors import AccessDeniedError
 if TYPE_CHECKING:
     from collections.abc import Callable
 
+    from ipfs_accelerate.content.objects._interruptible import Loop, Patience
     from ipfs_accelerate.content.objects.endpoint import Endpoint
     from ipfs_accelerate.content.objects.routing import Router
     from ipfs_accelerate.telemetry import Clock
@@ -25,13 +26,15 @@ __all__ = ["Member", "Members"]
 
 T = TypeVar("T")
 _MAX_CLIENTS = 8
+_POLL_S = 0.05
 
 
 class Member:
     """One endpoint with its client, health, limits and counts, which `Members` guards."""
 
-    def __init__(self, endpoint: Endpoint, policy: HealthPolicy) -> None:
+    def __init__(self, endpoint: Endpoint, policy: HealthPolicy, loop: Loop) -> None:
         self.endpoint = endpoint
+        self._loop = loop
         self.health = Health(policy)
         self.requests = TokenBucket(endpoint.requests_per_s)
         self.traffic = TokenBucket(endpoint.bytes_per_s)
@@ -47,7 +50,7 @@ class Member:
                 if len(self._clients) >= _MAX_CLIENTS:
                     self._clients.clear()
                 try:
-                    client = Client(self.endpoint, read_timeout_s=read_timeout_s)
+                    client = Client(self.endpoint, self._loop, read_timeout_s=read_timeout_s)
                 except AccessDeniedError as error:  # others may have credentials
                     raise EndpointFailure(FailureKind.DENIED, error.message) from error
                 self._clients[read_timeout_s] = client
@@ -91,11 +94,14 @@ class Members:
         self._clock = clock
         self._changed = threading.Condition()
 
-    def acquire(self, allowed: set[str]) -> Member | None:
+    def acquire(self, allowed: set[str], patience: Patience) -> Member | None:
         """Choose one and count a request in flight; waits while all that would do are busy.
 
         Returns:
             ``None`` when every one allowed is resting after failures.
+
+        Raises:
+            Interrupted: Cancelled while waiting.
         """
         with self._changed:
             while True:
@@ -108,7 +114,8 @@ class Members:
                 is_probed = any(m.health.state is State.HALF_OPEN for m in asked)
                 if not healthy and not is_probed:
                     return None
-                self._changed.wait()
+                patience.check()
+                self._changed.wait(_POLL_S if patience.cancel is not None else None)
 
     def rest_ns(self, allowed: set[str]) -> int:
         """Time until the first of those that rest may be asked again."""
@@ -117,18 +124,27 @@ class Members:
             waits = [self.by_name[name].health.wait_ns(now_ns) for name in allowed]
         return min(waits, default=0)
 
-    def run(self, member: Member, request: Callable[[], T], *, size_bytes: int = 0) -> T:
+    def run(
+        self,
+        member: Member,
+        request: Callable[[Client], T],
+        patience: Patience,
+        *,
+        size_bytes: int = 0,
+    ) -> T:
         """Make a request that `acquire` admitted, within the limits, and learn from its end.
 
         Args:
             member: As acquired; released on return.
             request: Raises `EndpointFailure`; anything else says nothing about the endpoint.
+            patience: For silence and for the limits.
             size_bytes: Bytes of its body.
         """
         try:
-            self._clock.sleep_ns(self._pace_ns(member, size_bytes))
+            client = member.client(patience.read_timeout_s)
+            patience.sleep_ns(self._clock, self._pace_ns(member, size_bytes))
             start_ns = self._clock.now_ns()
-            result = request()
+            result = request(client)
         except EndpointFailure as failure:
             failure.endpoint = member.endpoint.name
             self._end(member, failure, None)

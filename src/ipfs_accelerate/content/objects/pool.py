@@ -6,6 +6,7 @@ import logging
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from typing import TYPE_CHECKING, Self, TypeVar
 
+from ipfs_accelerate.content.objects._interruptible import PATIENT, Loop, Patience
 from ipfs_accelerate.content.objects.dispatch import Dispatcher
 from ipfs_accelerate.content.objects.failures import EndpointFailure, FailureKind, verdict
 from ipfs_accelerate.content.objects.health import HealthPolicy
@@ -64,7 +65,8 @@ class ObjectPool:
     ) -> None:
         _check(endpoints)
         clock = clock or MonotonicClock()
-        by_name = {e.name: Member(e, policy or HealthPolicy()) for e in endpoints}
+        self._loop = Loop()
+        by_name = {e.name: Member(e, policy or HealthPolicy(), self._loop) for e in endpoints}
         self._members = Members(by_name, router_named(routing), clock)
         self._dispatcher = Dispatcher(self._members, clock, attempts=attempts)
 
@@ -119,7 +121,6 @@ class ObjectPool:
         end: int | None = None,
         *,
         at: Iterable[ObjectInfo] | None = None,
-        read_timeout_s: float | None = None,
     ) -> memoryview:
         """Bytes of an object, in one request.
 
@@ -128,7 +129,6 @@ class ObjectPool:
             start: First byte.
             end: Byte behind the last; ``None`` reads to the end, at most 64 MiB.
             at: Ask only these endpoints, and only for these versions.
-            read_timeout_s: Longest silence; that of the endpoint when ``None``.
 
         Raises:
             IntegrityError: The object is shorter than ``end``, or changed since ``at`` was read.
@@ -139,13 +139,41 @@ class ObjectPool:
             end = self._size_in_memory(key, start)
         if end <= start:
             return memoryview(b"")
+        return self.get_from(key, (start, end), at=at)[0]
+
+    def get_from(
+        self,
+        key: str,
+        span: tuple[int, int],
+        *,
+        at: Iterable[ObjectInfo] | None = None,
+        patience: Patience = PATIENT,
+    ) -> tuple[memoryview, str]:
+        """Like `get`, and who sent the bytes.
+
+        Args:
+            key: Path in the bucket.
+            span: First byte and the one behind the last, which is above it.
+            at: See `get`.
+            patience: For silence; its cancel drops the connection.
+
+        Raises:
+            Interrupted: It was cancelled.
+            AccelerateError: See `get`.
+        """
         tags = None if at is None else {info.endpoint: info.etag for info in at}
+
+        def request(client: Client) -> tuple[memoryview, str]:
+            tag = None if tags is None else tags.get(client.name)
+            data = client.get(key, span, etag=tag, cancel=patience.cancel)
+            self._members.count(client.name, "read_bytes", len(data))
+            if len(data) != span[1] - span[0]:
+                reason = f"{len(data)} bytes where {span[1] - span[0]} were to be"
+                raise EndpointFailure(FailureKind.CHANGED, reason)
+            return data, client.name
+
         return self.call(
-            f"get of {key!r}",
-            lambda client: self._get(client, (key, start, end), tags),
-            among=tags,
-            size_bytes=end - start,
-            read_timeout_s=read_timeout_s,
+            f"get of {key!r}", request, among=tags, size_bytes=span[1] - span[0], patience=patience
         )
 
     def _size_in_memory(self, key: str, start: int) -> int:
@@ -156,18 +184,6 @@ class ObjectPool:
                 hint="download it to a file, or read ranges of it",
             )
         return size_bytes
-
-    def _get(
-        self, client: Client, part: tuple[str, int, int], tags: dict[str, str | None] | None
-    ) -> memoryview:
-        key, start, end = part
-        data = client.get(key, start, end, etag=(tags or {}).get(client.name))
-        self._members.count(client.name, "read_bytes", len(data))
-        if len(data) != end - start:
-            raise EndpointFailure(
-                FailureKind.CHANGED, f"{len(data)} bytes where {end - start} were to be"
-            )
-        return data
 
     def iter_objects(
         self, prefix: str = "", *, endpoint: str | None = None
@@ -209,7 +225,7 @@ class ObjectPool:
         endpoint: str | None = None,
         among: Iterable[str] | None = None,
         size_bytes: int = 0,
-        read_timeout_s: float | None = None,
+        patience: Patience = PATIENT,
     ) -> T:
         """Make a request of your own; see `Dispatcher.call`.
 
@@ -219,16 +235,17 @@ class ObjectPool:
             endpoint: Ask only this one.
             among: Ask only these; all when ``None``.
             size_bytes: Bytes of the body, for the rate limit.
-            read_timeout_s: Longest silence.
+            patience: For silence and for the waits between attempts.
 
         Raises:
+            Interrupted: It was cancelled.
             UnknownNameError: There is no such endpoint.
             AccelerateError: The verdict over all endpoints that were asked.
         """
         names = [endpoint] if endpoint is not None else self.names if among is None else among
         names = [self.endpoint(name).name for name in names]
         return self._dispatcher.call(
-            what, request, among=names, size_bytes=size_bytes, read_timeout_s=read_timeout_s
+            what, request, among=names, size_bytes=size_bytes, patience=patience
         )
 
     def count(self, name: str, what: str, amount: int) -> None:
@@ -248,6 +265,7 @@ class ObjectPool:
         """Drop the connections; what is in flight ends by itself."""
         for member in self._members.by_name.values():
             member.drop_clients()
+        self._loop.close()
 
     def __enter__(self) -> Self:
         return self
