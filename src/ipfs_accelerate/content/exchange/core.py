@@ -1,0 +1,498 @@
+"""Who is asked for which block: a state machine without input, output, threads or clock.
+
+`Core.handle` takes an event and the present time and returns instructions. What it guarantees, for
+any sources: it ends; a block is kept once; a source that sent wrong bytes is never asked again; a
+source is not asked again for what it said it lacks.
+
+Sources pull: whoever has a free slot gets the next neighbouring blocks, so the faster get more.
+When nothing is left to hand out, a free source takes over the untouched end of the request that
+would take longest (stealing), and at last asks for single blocks a second time (racing).
+"""
+
+from __future__ import annotations
+
+from collections import OrderedDict
+from itertools import islice
+from typing import TYPE_CHECKING
+
+from ipfs_accelerate.content.exchange.messages import (
+    Ask,
+    AskFailed,
+    Availability,
+    Ban,
+    BlockArrived,
+    BlockBad,
+    BlockKept,
+    Cancel,
+    Done,
+    Event,
+    ExchangeSettings,
+    Failed,
+    Gate,
+    Instruction,
+    Keep,
+    Request,
+    RequestEnded,
+    RequestFailed,
+    SourceAdded,
+    SourceRemoved,
+    Tick,
+    WantsAdded,
+)
+from ipfs_accelerate.content.exchange.parties import Entry, Flight, Party, size_of
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterable, Iterator
+    from typing import Any
+
+    import numpy as np
+
+__all__ = ["Core"]
+
+_SECOND_NS = 1_000_000_000
+#: A source takes work from another only when it would be done in half the time.
+_WORTH = 2.0
+_MAX_MOVES = 3
+_MAX_COPIES = 2
+
+
+class Core:
+    """The scheduler.
+
+    Args:
+        settings: Limits and patience.
+        generator: Draws the jitter of pauses.
+        gate: May hold a block back from a source for now; see `Gate`.
+    """
+
+    def __init__(
+        self,
+        settings: ExchangeSettings,
+        generator: np.random.Generator,
+        *,
+        gate: Gate | None = None,
+    ) -> None:
+        self.settings = settings
+        self.parties: dict[str, Party] = {}
+        self.moved_blocks = 0
+        self.raced_blocks = 0
+        self._generator = generator
+        self._gate = gate
+        self._entries: dict[bytes, Entry] = {}
+        self._pending: tuple[OrderedDict[bytes, Entry], ...] = (OrderedDict(), OrderedDict())
+        self._pending_bytes = 0
+        self._flights: dict[int, Flight] = {}
+        self._open = 0
+        self._open_urgent = 0
+        self._numbers = 0
+        self._stamp = 0
+        self._progress_ns: int | None = None
+        self._is_over = False
+        self._out: list[Instruction] = []
+        self._handlers: dict[type, Callable[[Any, int], None]] = {
+            SourceAdded: self._source_added,
+            SourceRemoved: self._source_removed,
+            WantsAdded: self._wants_added,
+            Availability: self._availability,
+            AskFailed: self._ask_failed,
+            BlockArrived: self._arrived,
+            BlockKept: self._kept,
+            BlockBad: self._bad,
+            RequestEnded: self._ended,
+            RequestFailed: self._failed,
+            Tick: self._tick,
+        }
+
+    def handle(self, event: Event, now_ns: int) -> list[Instruction]:
+        """Take an event; returns what is to be done, in order."""
+        if self._progress_ns is None:
+            self._progress_ns = now_ns
+        self._stamp += not isinstance(event, BlockArrived | BlockKept | RequestEnded)
+        self._handlers[type(event)](event, now_ns)
+        if not self._is_over:
+            self._assign(now_ns)
+            self._settle(now_ns)
+        out, self._out = self._out, []
+        return out
+
+    def is_needed(self, key: bytes) -> bool:
+        """Whether a block is wanted and no copy has arrived."""
+        entry = self._entries.get(key)
+        return entry is not None and not entry.is_arrived
+
+    @property
+    def is_idle(self) -> bool:
+        """Whether nothing was ever wanted."""
+        return not self._entries
+
+    @property
+    def is_searching(self) -> bool:
+        """Whether blocks are wanted that lead to others."""
+        return self._open_urgent > 0
+
+    # -- events ----------------------------------------------------------------------------------
+
+    def _source_added(self, event: SourceAdded, _now_ns: int) -> None:
+        known = self.parties.get(event.source)
+        if known is not None and known.evidence is not None:
+            return
+        party = self.parties[event.source] = Party(event.source, event.kind)
+        if known is not None:
+            self._drop_flights(known)
+        self._ask(party, [e for e in self._entries.values() if not e.is_arrived])
+
+    def _source_removed(self, event: SourceRemoved, _now_ns: int) -> None:
+        party = self.parties.get(event.source)
+        if party is not None and not party.is_out:
+            party.given_up = event.reason
+            self._drop_flights(party)
+
+    def _wants_added(self, event: WantsAdded, _now_ns: int) -> None:
+        added: list[Entry] = []
+        for want in event.wants:
+            key = want.cid.multihash
+            if key in self._entries:
+                continue
+            entry = self._entries[key] = Entry(want, key, event.is_urgent)
+            self._open += 1
+            self._open_urgent += entry.is_urgent
+            self._queue(entry)
+            added.append(entry)
+        for party in self.parties.values():
+            self._ask(party, added)
+
+    def _availability(self, event: Availability, _now_ns: int) -> None:
+        party = self.parties.get(event.source)
+        if party is not None:
+            party.asking -= event.asked
+            party.lacks -= event.has
+            party.lacks |= event.lacks
+
+    def _ask_failed(self, event: AskFailed, now_ns: int) -> None:
+        party = self.parties.get(event.source)
+        if party is not None:
+            party.asking -= event.asked
+            self._punish(party, event.reason, None, now_ns)
+
+    def _arrived(self, event: BlockArrived, now_ns: int) -> None:
+        flight = self._flights.get(event.request)
+        entry = self._entries.get(event.want.cid.multihash)
+        party = self.parties[event.source]
+        if flight is not None:
+            party.heard(flight, event.size_bytes, now_ns)
+            flight.unsent.discard(event.want.cid.multihash)
+        if entry is None or entry.is_arrived:
+            party.duplicate_bytes += event.size_bytes
+            return
+        party.failures = 0
+        party.received_bytes += event.size_bytes
+        party.received_blocks += 1
+        self._progress_ns = now_ns
+        entry.is_arrived = True
+        self._unqueue(entry)
+        self._out.append(Keep(entry.want))
+        self._release(entry)
+
+    def _kept(self, event: BlockKept, _now_ns: int) -> None:
+        entry = self._entries[event.want.cid.multihash]
+        if entry.is_arrived and not entry.is_kept:
+            entry.is_kept = True
+            self._open -= 1
+            self._open_urgent -= entry.is_urgent
+
+    def _bad(self, event: BlockBad, _now_ns: int) -> None:
+        flight = self._flights.get(event.request)
+        if flight is None or flight.party.evidence is not None:
+            return
+        flight.party.evidence = event.evidence
+        self._out.append(Ban(flight.party.name, event.evidence))
+        self._drop_flights(flight.party)
+
+    def _ended(self, event: RequestEnded, now_ns: int) -> None:
+        flight = self._flights.get(event.request)
+        if flight is None:
+            return
+        if flight.due and not flight.is_cancelled:
+            self._punish(flight.party, "ended a request without its blocks", None, now_ns)
+        elif not flight.is_cancelled:
+            party = flight.party
+            party.window_bytes = min(2 * party.window_bytes, self.settings.max_batch_bytes)
+        self._land(flight)
+
+    def _failed(self, event: RequestFailed, now_ns: int) -> None:
+        flight = self._flights.get(event.request)
+        if flight is None:
+            return
+        party = flight.party
+        self._land(flight)
+        entry = self._entries.get(event.missing.multihash) if event.missing else None
+        if entry is not None and entry.key not in party.lacks:
+            party.lacks.add(entry.key)
+            party.last_reason = event.reason
+        elif event.is_final:
+            party.given_up = party.given_up or event.reason
+            self._drop_flights(party)
+        elif not flight.is_cancelled:
+            self._punish(party, event.reason, event.retry_after_s, now_ns)
+
+    def _tick(self, _event: Tick, _now_ns: int) -> None:
+        pass
+
+    # -- bookkeeping -----------------------------------------------------------------------------
+
+    def _queue(self, entry: Entry, *, is_first: bool = False) -> None:
+        queue = self._pending[0 if entry.is_urgent else 1]
+        if entry.key not in queue:
+            self._pending_bytes += size_of(entry.want)
+            queue[entry.key] = entry
+            if is_first:
+                queue.move_to_end(entry.key, last=False)
+
+    def _unqueue(self, entry: Entry) -> None:
+        queue = self._pending[0 if entry.is_urgent else 1]
+        if queue.pop(entry.key, None) is not None:
+            self._pending_bytes -= size_of(entry.want)
+
+    def _release(self, entry: Entry) -> None:
+        """Take an arrived block off every request; end those others finished."""
+        for number in entry.flights:
+            flight = self._flights[number]
+            flight.due.pop(entry.key, None)
+            if not flight.due and flight.unsent and not flight.is_cancelled:
+                flight.is_cancelled = True
+                self._out.append(Cancel(number))
+        entry.flights.clear()
+
+    def _land(self, flight: Flight) -> None:
+        """Forget a request; what it still owed is wanted again, before everything else."""
+        self._flights.pop(flight.number, None)
+        flight.party.flights.pop(flight.number, None)
+        for entry in reversed(flight.due.values()):
+            entry.flights.discard(flight.number)
+            if not entry.flights and not entry.is_arrived:
+                self._queue(entry, is_first=True)
+        flight.due.clear()
+
+    def _drop_flights(self, party: Party) -> None:
+        for flight in list(party.flights.values()):
+            if not flight.is_cancelled:
+                flight.is_cancelled = True
+                self._out.append(Cancel(flight.number))
+            self._land(flight)
+
+    def _ask(self, party: Party, entries: list[Entry]) -> None:
+        if entries and not party.is_out:
+            party.asking.update(entry.key for entry in entries)
+            self._out.append(Ask(party.name, tuple(entry.want for entry in entries)))
+
+    def _punish(self, party: Party, reason: str, retry_after_s: float | None, now_ns: int) -> None:
+        settings = self.settings
+        pause_s = min(settings.first_backoff_s * 2.0**party.failures, settings.max_backoff_s)
+        pause_s *= float(self._generator.uniform(0.5, 1.5))
+        party.failed(reason, max(pause_s, retry_after_s or 0.0), now_ns)
+        if (retry_after_s or 0.0) > settings.max_retry_after_s:
+            party.given_up = f"{reason}; asks to wait {retry_after_s:g} s"
+        elif party.failures >= settings.max_failures:
+            party.given_up = f"{reason}; {party.failures} failures in a row"
+        if party.given_up:
+            self._drop_flights(party)
+
+    # -- handing out -----------------------------------------------------------------------------
+
+    def _assign(self, now_ns: int) -> None:
+        while self._has_room(now_ns):
+            if not any(self._serve(party, now_ns) for party in self._free(now_ns)):
+                return
+
+    def _has_room(self, now_ns: int) -> bool:
+        """Whether another request may start; stalled ones take no room, up to a limit."""
+        limit = self.settings.max_requests
+        if len(self._flights) < limit:
+            return True
+        stalled = sum(self._is_stalled(flight, now_ns) for flight in self._flights.values())
+        return len(self._flights) - stalled < limit and stalled < 3 * limit
+
+    def _is_stalled(self, flight: Flight, now_ns: int) -> bool:
+        return now_ns - flight.heard_ns > self.settings.stall_s * _SECOND_NS
+
+    def _free(self, now_ns: int) -> list[Party]:
+        """Sources with a free slot: cheap before dear, then untried ones, then fast before slow."""
+        free = [
+            party
+            for party in self.parties.values()
+            if party.may_ask(now_ns) and party.slots(self.settings) > 0
+        ]
+        return sorted(free, key=lambda p: (p.cost, len(p.flights), p.seconds_for(2**20) or 0.0))
+
+    def _serve(self, party: Party, now_ns: int) -> bool:
+        """Give a source something to do; returns whether there was anything."""
+        batch = [] if party.barren_at == self._stamp else self._batch(party, now_ns)
+        if batch:
+            for entry in batch:
+                self._unqueue(entry)
+            self._launch(party, batch, now_ns)
+            return True
+        party.barren_at = self._stamp
+        return self._steal(party, now_ns) or self._race(party, now_ns)
+
+    def _batch(self, party: Party, now_ns: int) -> list[Entry]:
+        slots = max(1, self.settings.max_requests)
+        share = self._pending_bytes // (2 * slots)
+        limit_bytes = min(party.batch_bytes(self.settings), share)
+        cheaper = self._cheaper(party, now_ns)
+        if self._gate is None and any(not other.lacks for other in cheaper):
+            return []
+        is_held_too_long = self._waited_s(now_ns) > self.settings.hold_s
+        chosen: list[Entry] = []
+        size_bytes = 0
+        for entry in self._candidates(party):
+            if chosen and size_bytes + size_of(entry.want) > limit_bytes:
+                break
+            if any(self._may(other, entry) for other in cheaper):
+                continue
+            if not is_held_too_long and not self._may(party, entry):
+                continue
+            chosen.append(entry)
+            size_bytes += size_of(entry.want)
+        return chosen
+
+    def _candidates(self, party: Party) -> Iterator[Entry]:
+        for queue in self._pending:
+            for key, entry in queue.items():
+                if key not in party.lacks and key not in party.asking:
+                    yield entry
+
+    def _cheaper(self, party: Party, now_ns: int) -> list[Party]:
+        """Sources that this one leaves blocks to: cheaper, well, and not much slower."""
+        stall_ns = int(self.settings.stall_s * _SECOND_NS)
+        found = [
+            other
+            for other in self.parties.values()
+            if other.cost < party.cost
+            and other.may_ask(now_ns)
+            and not other.is_silent(now_ns, stall_ns)
+        ]
+        rates = [other.rate_bytes_per_s for other in found]
+        known = [rate for rate in rates if rate is not None]
+        if not found or party.rate_bytes_per_s is None or len(known) < len(rates):
+            return found
+        ratio = party.cost / min(other.cost for other in found)
+        return found if sum(known) * ratio >= party.rate_bytes_per_s else []
+
+    def _launch(self, party: Party, entries: Iterable[Entry], now_ns: int) -> None:
+        self._numbers += 1
+        due = {entry.key: entry for entry in entries}
+        flight = Flight(self._numbers, party, due, unsent=set(due), heard_ns=now_ns)
+        for entry in flight.due.values():
+            entry.flights.add(flight.number)
+        self._flights[flight.number] = party.flights[flight.number] = flight
+        party.requests += 1
+        wants = tuple(entry.want for entry in flight.due.values())
+        self._out.append(Request(flight.number, party.name, wants))
+
+    def _steal(self, party: Party, now_ns: int) -> bool:
+        """Take over the untouched end of the slowest request that is worth it."""
+        best: tuple[float, Flight, list[Entry]] | None = None
+        for flight in self._flights.values():
+            taken = self._stealable(party, flight)
+            gain = self._gain(party, flight, taken, now_ns) if taken else 0.0
+            if gain > (best[0] if best else 0.0):
+                best = (gain, flight, taken)
+        if best is None:
+            return False
+        _, flight, taken = best
+        for entry in taken:
+            del flight.due[entry.key]
+            entry.flights.discard(flight.number)
+            entry.moves += 1
+        self.moved_blocks += len(taken)
+        self._launch(party, taken, now_ns)
+        return True
+
+    def _stealable(self, party: Party, flight: Flight) -> list[Entry]:
+        if flight.party is party or flight.is_cancelled or len(flight.due) < 2:
+            return []
+        half = len(flight.due) // 2
+        return [
+            entry
+            for entry in islice(flight.due.values(), len(flight.due) - half, None)
+            if len(entry.flights) == 1 and entry.moves < _MAX_MOVES and self._may(party, entry)
+        ]
+
+    def _race(self, party: Party, now_ns: int) -> bool:
+        """Ask a second time for a block whose request will take longer than another would."""
+        best: tuple[float, Entry, Flight] | None = None
+        for flight in self._flights.values():
+            if flight.party is party or flight.is_cancelled:
+                continue
+            for entry in islice(flight.due.values(), 1):
+                if self._copies(entry, now_ns) >= _MAX_COPIES or not self._may(party, entry):
+                    continue
+                gain = self._gain(party, flight, [entry], now_ns)
+                if gain > (best[0] if best else 0.0):
+                    best = (gain, entry, flight)
+        if best is None:
+            return False
+        _, entry, flight = best
+        self.raced_blocks += 1
+        self._launch(party, [entry], now_ns)
+        return True
+
+    def _copies(self, entry: Entry, now_ns: int) -> int:
+        """How many requests may be counted on for a block."""
+        return sum(not self._is_stalled(self._flights[n], now_ns) for n in entry.flights)
+
+    def _may(self, party: Party, entry: Entry) -> bool:
+        if entry.key in party.lacks or entry.key in party.asking:
+            return False
+        return self._gate is None or self._gate(party.name, entry.want)
+
+    def _gain(self, party: Party, flight: Flight, entries: list[Entry], now_ns: int) -> float:
+        """Seconds saved by moving blocks to another source; 0 where it is not worth it."""
+        silent_s = (now_ns - flight.heard_ns) / _SECOND_NS
+        if self._is_stalled(flight, now_ns):
+            return silent_s
+        theirs = flight.party.rate_bytes_per_s
+        ours_s = party.seconds_for(sum(size_of(entry.want) for entry in entries))
+        if ours_s is None or theirs is None:
+            return 0.0
+        theirs_s = flight.due_bytes / theirs - silent_s
+        worth = _WORTH * max(1.0, party.cost / flight.party.cost)
+        return theirs_s - ours_s if theirs_s > worth * ours_s else 0.0
+
+    # -- the end ---------------------------------------------------------------------------------
+
+    def _waited_s(self, now_ns: int) -> float:
+        return (now_ns - (self._progress_ns or 0)) / _SECOND_NS
+
+    def _settle(self, now_ns: int) -> None:
+        if self._open == 0 and self._entries:
+            self._is_over = True
+            for flight in self._flights.values():
+                if not flight.is_cancelled:
+                    flight.is_cancelled = True
+                    self._out.append(Cancel(flight.number))
+            self._out.append(Done())
+            return
+        if self._flights or not any(self._pending) or self._is_hoping(now_ns):
+            return
+        missing = [
+            entry
+            for queue in self._pending
+            for entry in queue.values()
+            if not any(party.can_have(entry.key) for party in self.parties.values())
+        ]
+        unresolved = sum(len(queue) for queue in self._pending) - len(missing)
+        if missing and not unresolved and not self._keeping():
+            self._is_over = True
+            key = missing[0].key
+            reasons = {name: party.why_not(key) for name, party in self.parties.items()}
+            self._out.append(Failed(tuple(entry.want for entry in missing), reasons))
+
+    def _is_hoping(self, now_ns: int) -> bool:
+        """Whether sources may still come for what nobody has."""
+        return self.settings.linger_s > 0 and self._waited_s(now_ns) < self.settings.linger_s
+
+    def _keeping(self) -> bool:
+        """Whether an arrived block is still being kept; it may lead to others."""
+        return self._open > sum(len(queue) for queue in self._pending)
