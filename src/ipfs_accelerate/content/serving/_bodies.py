@@ -8,13 +8,15 @@ from __future__ import annotations
 
 import asyncio
 import os
-from collections.abc import Awaitable, Callable, Iterator
 from dataclasses import dataclass
-from pathlib import Path
 from threading import Lock
-from typing import BinaryIO, cast
+from typing import TYPE_CHECKING, BinaryIO, cast
 
 from ipfs_accelerate.content.serving.routes import FileRange, Piece
+
+if TYPE_CHECKING:
+    from collections.abc import Awaitable, Callable, Iterator
+    from pathlib import Path
 
 __all__ = ["Batch", "BodySender", "PieceSource"]
 
@@ -86,6 +88,8 @@ class PieceSource:
             found = self._open(piece) if isinstance(piece, FileRange) else piece
             if isinstance(found, Batch):
                 return Batch(b"".join(parts), found.file, found.span)
+            if not found and parts:
+                return Batch(b"".join(parts))
             parts.append(found)
             size_bytes += len(found)
             if size_bytes >= _BATCH_BYTES:

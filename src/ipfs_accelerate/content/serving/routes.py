@@ -2,14 +2,18 @@
 
 Handlers are plain functions that run on worker threads, off the event loop. They describe a body
 instead of sending it: bytes, a range of a file (sent by the kernel, never read into memory), or an
-iterable of both that is pulled piece by piece as the client reads.
+iterable of both that is pulled piece by piece as the client reads. Small pieces are gathered; an
+empty one sends what has been gathered at once.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
-from pathlib import Path
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from pathlib import Path
 
 __all__ = [
     "Body",
