@@ -52,6 +52,8 @@ class Hash(IntEnum):
 
 
 _V0_PREFIX = b"\x12\x20"
+#: Version 1 with a sha2-256 digest, raw and dag-pb: nearly every link there is.
+_USUAL_PREFIXES = frozenset({b"\x01\x55\x12\x20", b"\x01\x70\x12\x20"})
 
 
 @dataclass(frozen=True, slots=True)
@@ -103,6 +105,8 @@ class Cid:
             ContentFormatError: It is no CID.
             ContentLimitError: An identity CID carries more than `MAX_IDENTITY_BYTES`.
         """
+        if len(raw) == 36 and bytes(raw[:4]) in _USUAL_PREFIXES:
+            return cls(bytes(raw))
         cid, end = cls.read(raw, 0)
         if end != len(raw):
             raise ContentFormatError(f"{len(raw) - end} bytes follow the CID {bytes(raw).hex()}")

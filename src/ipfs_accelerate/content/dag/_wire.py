@@ -25,6 +25,8 @@ def uvarint(data: memoryview, at: int) -> tuple[int, int]:
     Unlike those of a CID it may be 10 bytes long and need not be in its shortest form: Kubo reads
     such blocks too.
     """
+    if at < len(data) and data[at] < 0x80:
+        return data[at], at + 1
     value = shift = 0
     for position in range(at, min(at + 10, len(data))):
         byte = data[position]

@@ -132,13 +132,12 @@ def _payload(buckets: dict[int, list[tuple[int, Link]]], fanout: int) -> bytes:
 
 
 def _bits_of(fanout: int) -> int:
-    bits = fanout.bit_length() - 1
-    if fanout != 1 << bits or not 8 <= fanout <= _MAX_FANOUT:
+    if fanout.bit_count() != 1 or not 8 <= fanout <= _MAX_FANOUT:
         raise ContentFormatError(
             f"a HAMT has a fanout of {fanout}",
             hint=f"it must be a power of two from 8 to {_MAX_FANOUT}",
         )
-    return bits
+    return fanout.bit_length() - 1
 
 
 def _checked_bits(unix: UnixNode) -> int:
@@ -164,7 +163,7 @@ def _buckets(node: Node, unix: UnixNode, bits: int) -> Iterator[tuple[int, Link]
             raise ContentFormatError(f"HAMT link {link.name!r} is out of order or not in its field")
         before = bucket
         yield bucket, Link(link.name[width:], link.cid, link.size_bytes)
-    if used.bit_count() != len(node.links) or not node.links:
+    if used.bit_count() != len(node.links):
         raise ContentFormatError(
             f"a HAMT node has {len(node.links)} links but {used.bit_count()} buckets in use"
         )
@@ -183,6 +182,8 @@ def _child(cid: Cid, bits: int, depth: int, reader: BlockReader) -> tuple[Node, 
     node, unix = decode_block(block_of(cid, reader))
     if unix.kind != Kind.HAMT or _checked_bits(unix) != bits:
         raise ContentFormatError(f"{cid} is no HAMT node of the same fanout as its parent")
+    if not node.links:  # else a few such nodes could make a tree of 2^64 of them
+        raise ContentFormatError(f"{cid} is an empty HAMT node below the root")
     return node, unix
 
 

@@ -3,18 +3,18 @@
 from __future__ import annotations
 
 import os
-import posixpath
 from concurrent.futures import CancelledError
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from ipfs_accelerate.content.dag import pb
+from ipfs_accelerate.content.dag.confine import check_symlink
 from ipfs_accelerate.content.importing.balanced import tree_bytes
 from ipfs_accelerate.content.importing.directories import build_directory, build_symlink
 from ipfs_accelerate.content.importing.files import hash_file
 from ipfs_accelerate.content.limits import MAX_PATH_DEPTH
-from ipfs_accelerate.errors import ContentLimitError, InputError, UnsafeModelError
+from ipfs_accelerate.errors import ContentLimitError, InputError
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -89,7 +89,7 @@ def hash_tree(
 
     Raises:
         InputError: The path is neither file nor directory.
-        UnsafeModelError: A symlink points out of the tree.
+        UnsafeModelError: A symlink could lead out of the tree.
         ContentLimitError: Folders are nested deeper than `MAX_PATH_DEPTH`, or in themselves.
         IntegrityError: A file changed while it was read.
         CancelledError: ``cancel`` was set.
@@ -176,12 +176,7 @@ class _Walk:
 
     def _symlink(self, source: str, path: str) -> pb.Link:
         target = os.readlink(source)  # noqa: PTH115 - a Path would tidy the text that is hashed
-        inside = posixpath.normpath(posixpath.join(posixpath.dirname(path), target))
-        if target.startswith("/") or inside == ".." or inside.startswith("../"):
-            raise UnsafeModelError(
-                f"symlink {path} points out of the tree, at {target}",
-                hint="follow symlinks instead, or remove it",
-            )
+        check_symlink(path, target)
         link, block = build_symlink(target, self._profile)
         self._blocks[link.cid] = block
         self._symlinks.append((path, target))
