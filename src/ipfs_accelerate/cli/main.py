@@ -23,6 +23,7 @@ NOUNS: dict[str, tuple[str, str]] = {
     "devices": ("ipfs_accelerate.cli.devices", "List the devices of this machine."),
     "doctor": ("ipfs_accelerate.cli.doctor", "Say what this machine can do, and why not."),
     "models": ("ipfs_accelerate.cli.models", "Verify, describe, convert and list models."),
+    "content": ("ipfs_accelerate.cli.content", "Add, fetch, publish, verify and serve by CID."),
     "db": ("ipfs_accelerate.cli.db", "Query, migrate and import into the ledger."),
 }
 

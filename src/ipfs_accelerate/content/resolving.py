@@ -1,0 +1,71 @@
+"""From settings to sources, and from a CID to content that is here."""
+
+from __future__ import annotations
+
+from contextlib import ExitStack, closing, contextmanager
+from typing import TYPE_CHECKING
+
+from ipfs_accelerate.content.release import KeyRing, PublicKey, Trust, range_map
+from ipfs_accelerate.content.sources import SourceKind
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Iterator, Sequence
+
+    from ipfs_accelerate.config import Settings
+    from ipfs_accelerate.content.release import Release
+    from ipfs_accelerate.content.release.fetching import Origins
+    from ipfs_accelerate.content.sources import Source
+
+__all__ = ["configured_sources", "origins_of", "trust_of"]
+
+
+@contextmanager
+def configured_sources(settings: Settings) -> Iterator[list[Source]]:
+    """The sources of the settings, cheapest first; none when offline. Closed at the end.
+
+    The token goes to peers alone: gateways may be anybody's.
+    """
+    with ExitStack() as stack:
+        yield [stack.enter_context(closing(source)) for source in _sources(settings)]
+
+
+def _sources(settings: Settings) -> Iterator[Source]:
+    if settings.offline:
+        return
+    from ipfs_accelerate.content.sources.gateway import GatewaySource
+
+    secret = settings.content_token
+    token = None if secret is None else secret.get_secret_value()
+    for url in settings.content_peers:
+        yield GatewaySource(url, token=token, kind=SourceKind.PEER)
+    for url in settings.content_gateways:
+        yield GatewaySource(url)
+
+
+def origins_of(settings: Settings) -> Origins:
+    """Makes the sources a release names: its commit on the hub of the settings, unless offline."""
+
+    def make(release: Release) -> Sequence[Source]:
+        if release.hub is None or settings.offline:
+            return ()
+        from ipfs_accelerate.content.sources.hub import HubRevision, HubSource
+
+        endpoint = settings.hub_endpoint.rstrip("/")
+        revision = HubRevision(release.hub.repository, release.hub.commit, endpoint)
+        return (HubSource(revision, range_map(release)),)
+
+    return make
+
+
+def trust_of(
+    settings: Settings, *, extra: Iterable[str] = (), allows_unsigned: bool = False
+) -> Trust:
+    """Whose releases count: keys of the settings, keys given now, and one's own.
+
+    Raises:
+        InputError: One is no key.
+    """
+    ring = KeyRing(settings.keys_dir)
+    own = (public for name in ring.names() if (public := ring.public(name)) is not None)
+    keys: list[str | PublicKey] = [*settings.content_trusted_keys, *extra, *own]
+    return Trust.of(keys, allows_unsigned=allows_unsigned)
