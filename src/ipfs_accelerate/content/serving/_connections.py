@@ -8,10 +8,11 @@ from __future__ import annotations
 
 import asyncio
 from collections import Counter
-from collections.abc import Callable
 from typing import TYPE_CHECKING, cast
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from ipfs_accelerate.content.serving.limits import Limits
     from ipfs_accelerate.content.serving.statistics import Counters
 

@@ -4,8 +4,6 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from collections.abc import Iterator
-from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
@@ -15,6 +13,9 @@ from ipfs_accelerate.content.serving.routes import FileRange, Piece, Request, Re
 from ipfs_accelerate.content.serving.routing import failure
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator
+    from concurrent.futures import ThreadPoolExecutor
+
     from aiohttp import web
 
     from ipfs_accelerate.content.serving.limits import Limits

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING, Protocol
 
@@ -11,6 +10,8 @@ from ipfs_accelerate.content.serving.routes import FileRange
 from ipfs_accelerate.errors import ContentNotFoundError
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from ipfs_accelerate.content.blocks import BlockReader
 
 __all__ = ["ServedBlocks"]

@@ -5,7 +5,6 @@ Depth first, children in the order of their links, so that a client can verify a
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
 from typing import TYPE_CHECKING, NamedTuple
 
 from ipfs_accelerate.content.cid import Cid, Codec, Hash, varint
@@ -16,6 +15,8 @@ from ipfs_accelerate.content.serving.routes import FileRange, Piece
 from ipfs_accelerate.errors import ContentFormatError, ContentLimitError
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator, Sequence
+
     from ipfs_accelerate.content.serving.blocks import ServedBlocks
     from ipfs_accelerate.content.serving.negotiation import CarForm
     from ipfs_accelerate.content.serving.resolving import Resolved

@@ -5,25 +5,30 @@ Source: specs.ipfs.tech/http-gateways (trustless-gateway, path-gateway).
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, TypeVar
 
 from ipfs_accelerate.content.cid import Cid
 from ipfs_accelerate.content.serving.blocks import ServedBlocks
 from ipfs_accelerate.content.serving.context import Context
-from ipfs_accelerate.content.serving.negotiation import Format, negotiate, parse_query
+from ipfs_accelerate.content.serving.deserialized import plain_response
+from ipfs_accelerate.content.serving.names import Names, Resolution
+from ipfs_accelerate.content.serving.negotiation import Format, Wanted, negotiate, parse_query
 from ipfs_accelerate.content.serving.paths import ContentPath, header_path, parse_path
 from ipfs_accelerate.content.serving.resolving import Resolved, resolve
 from ipfs_accelerate.content.serving.routes import RefusedError, Request, Response, Route
-from ipfs_accelerate.content.serving.trustless import car_response, raw_response
+from ipfs_accelerate.content.serving.trustless import car_response, raw_response, record_response
 from ipfs_accelerate.errors import ContentNotFoundError
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from ipfs_accelerate.content.blocks import BlockReader
+    from ipfs_accelerate.content.naming import RecordStore
 
 __all__ = ["Gateway", "Options"]
 
+_Found = TypeVar("_Found")
 _FOREVER = "public, max-age=29030400, immutable"
 
 
@@ -37,46 +42,65 @@ class Options:
         cors_origins: Pages that may read: origins, or ``*``.
         fetch_missing: Gets a block that the store lacks (and may keep it); it is verified.
         is_denied: Content that is not given to anybody; answered with 410.
+        names: Records served under ``/ipns/``.
     """
 
     deserialized: bool | None = None
     cors_origins: tuple[str, ...] = ()
     fetch_missing: Callable[[Cid], bytes] | None = None
     is_denied: Callable[[Cid], bool] | None = None
+    names: RecordStore | None = None
 
 
 class Gateway:
     """Answers requests for content out of one store."""
 
-    def __init__(self, store: BlockReader, options: Options) -> None:
+    def __init__(self, store: BlockReader, options: Options, *, is_local: bool = True) -> None:
+        asked = options.deserialized
+        self._is_plain_offered = is_local if asked is None else asked
         self._local = ServedBlocks(store)
         self._blocks = ServedBlocks(store, options.fetch_missing)
-        self._options = options
+        self._is_denied = options.is_denied
+        self._names = Names(options.names)
 
     def routes(self) -> list[Route]:
         """What it serves."""
-        return [Route("GET", "/ipfs/", self.serve_ipfs)]
+        return [Route("GET", "/ipfs/", self.serve_ipfs), Route("GET", "/ipns/", self.serve_ipns)]
 
     def serve_ipfs(self, request: Request) -> Response:
         """``/ipfs/{cid}[/path]``."""
+        wanted = _wanted(request)
+        if wanted.format is Format.IPNS_RECORD:
+            raise RefusedError(400, "records are of names: ask for /ipns/{name}")
+        return self._content(request, wanted, parse_path(request.path), _FOREVER)
+
+    def serve_ipns(self, request: Request) -> Response:
+        """``/ipns/{name}[/path]``: the record, or what it points at."""
+        wanted = _wanted(request)
         path = parse_path(request.path)
-        query = parse_query(request.query)
-        wanted = negotiate(query, request.headers.get("accept", ""))
-        is_local = "only-if-cached" in request.headers.get("cache-control", "")
-        blocks = self._local if is_local else self._blocks
-        try:
-            found = self._find(path, blocks)
-        except ContentNotFoundError as error:
-            if is_local:
-                raise RefusedError(412, f"not here: {error}") from error
-            raise
+        if wanted.format is not Format.IPNS_RECORD:
+            named = _here(request, lambda: self._names.resolve(path))
+            return self._content(request, wanted, named.path, named.cache_control)
+        if path.segments:
+            raise RefusedError(400, "a record has no parts: ask for /ipns/{name} alone")
+        found: Resolution = _here(request, lambda: self._names.record(path))
+        return record_response(request, wanted, found)
+
+    def _content(
+        self, request: Request, wanted: Wanted, path: ContentPath, cache_control: str
+    ) -> Response:
+        blocks = self._local if _is_local(request) else self._blocks
+        found = _here(request, lambda: self._find(path, blocks))
         headers = {
-            "Cache-Control": _FOREVER,
+            "Cache-Control": cache_control,
             "X-Ipfs-Path": header_path(request.path),
             "X-Ipfs-Roots": ",".join(str(cid) for cid in found.roots),
             "X-Content-Type-Options": "nosniff",
             "Vary": "Accept",
         }
+        if wanted.is_by_header:
+            joined = f"{header_path(request.query)}&" if request.query else ""
+            headers["Content-Location"] = f"{headers['X-Ipfs-Path']}?{joined}format={wanted.format}"
         return self._answer(Context(request, path, wanted, found, headers, blocks))
 
     def _answer(self, context: Context) -> Response:
@@ -85,12 +109,33 @@ class Gateway:
             return raw_response(context)
         if form is Format.CAR:
             return car_response(context)
-        raise RefusedError(406, "only raw blocks and CARs are offered: ?format=raw or ?format=car")
+        if not self._is_plain_offered:
+            status = 406 if context.wanted.has_accept else 400
+            raise RefusedError(status, "ask for raw blocks or CARs: ?format=raw or ?format=car")
+        return plain_response(context)
 
     def _find(self, path: ContentPath, blocks: ServedBlocks) -> Resolved:
         found = resolve(Cid.parse(path.root), path.segments, blocks)
-        if self._options.is_denied and any(map(self._options.is_denied, found.roots)):
+        if self._is_denied is not None and any(map(self._is_denied, found.roots)):
             raise RefusedError(410, f"{path.root} is not given away here")
         if not blocks.has(found.cid):
             raise ContentNotFoundError(f"{found.cid} is not here")
         return found
+
+
+def _wanted(request: Request) -> Wanted:
+    return negotiate(parse_query(request.query), request.headers.get("accept", ""))
+
+
+def _is_local(request: Request) -> bool:
+    return "only-if-cached" in request.headers.get("cache-control", "")
+
+
+def _here(request: Request, find: Callable[[], _Found]) -> _Found:
+    """What is found; with ``Cache-Control: only-if-cached`` absence has a status of its own."""
+    try:
+        return find()
+    except ContentNotFoundError as error:
+        if _is_local(request):
+            raise RefusedError(412, f"not here: {error}") from error
+        raise

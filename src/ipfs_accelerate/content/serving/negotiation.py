@@ -5,14 +5,17 @@ Source: specs.ipfs.tech/http-gateways/trustless-gateway; the query outranks the 
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from enum import StrEnum
+from typing import TYPE_CHECKING
 from urllib.parse import parse_qsl
 
 from ipfs_accelerate.content.serving.byte_ranges import EntityBytes, parse_entity_bytes
 from ipfs_accelerate.content.serving.routes import RefusedError
 from ipfs_accelerate.errors import InputError
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
 
 __all__ = ["CarForm", "Format", "Wanted", "negotiate", "parse_query"]
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
@@ -14,6 +13,8 @@ from ipfs_accelerate.content.serving.routes import RefusedError
 from ipfs_accelerate.errors import ContentFormatError, ContentNotFoundError
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     from ipfs_accelerate.content.blocks import BlockReader
 
 __all__ = ["Resolved", "resolve", "unixfs_of"]

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Iterable
+from typing import TYPE_CHECKING
 
 from ipfs_accelerate.content.serving.routes import (
     Handler,
@@ -21,6 +21,9 @@ from ipfs_accelerate.errors import (
     DeadlineExceededError,
     UsageError,
 )
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
 
 __all__ = ["Router", "answer", "failure"]
 

@@ -5,9 +5,7 @@ from __future__ import annotations
 import asyncio
 import signal
 import threading
-from collections.abc import Sequence
 from concurrent.futures import Future
-from types import FrameType
 from typing import TYPE_CHECKING, Self
 
 from ipfs_accelerate.content.serving._connections import Connections
@@ -21,6 +19,9 @@ from ipfs_accelerate.errors import ConfigurationError, MissingExtraError
 from ipfs_accelerate.telemetry import MonotonicClock
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+    from types import FrameType
+
     from ipfs_accelerate.content.blocks import BlockReader
     from ipfs_accelerate.content.serving.routes import Route
     from ipfs_accelerate.telemetry import Clock
@@ -71,7 +72,8 @@ class GatewayServer:
         self._limits = limits or Limits()
         self._access = open_access(host, token, options.cors_origins)
         self._counters = Counters()
-        self._router = Router([*Gateway(store, options).routes(), *routes])
+        gateway = Gateway(store, options, is_local=self._access.is_local)
+        self._router = Router([*gateway.routes(), *routes])
         self._clock = clock or MonotonicClock()
         self._address = (host, port)
         self._loop: asyncio.AbstractEventLoop | None = None
@@ -79,7 +81,11 @@ class GatewayServer:
         self._started: Future[None] = Future()
         self._thread = threading.Thread(target=self._run, name="content-gateway", daemon=True)
         self._thread.start()
-        self._started.result()
+        try:
+            self._started.result()
+        except BaseException:
+            self._thread.join()
+            raise
 
     @property
     def token(self) -> str | None:
