@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     from ipfs_accelerate.content.objects._client import Client, ObjectInfo
     from ipfs_accelerate.content.objects.pool import ObjectPool
 
-__all__ = ["PART_BYTES", "Download", "TransferOptions", "copy", "download", "upload"]
+__all__ = ["PART_BYTES", "Download", "TransferOptions", "Version", "copy", "download", "upload"]
 
 PART_BYTES = 8 * 2**20
 
@@ -42,6 +42,22 @@ class TransferOptions:
     parallelism: int = 8
     progress: Callable[[int], None] | None = None
     cancel: threading.Event | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Version:
+    """What an object must be; ``None`` is unknown.
+
+    Attributes:
+        size_bytes: Its size.
+        sha256: Hex digest of its bytes.
+        etag: As an endpoint stated it. Another endpoint's copy counts as the same version when its
+            ETag or its stated sha256 agrees.
+    """
+
+    size_bytes: int | None = None
+    sha256: str | None = None
+    etag: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -70,8 +86,7 @@ def download(
     key: str,
     path: Path,
     *,
-    sha256: str | None = None,
-    size_bytes: int | None = None,
+    version: Version | None = None,
     options: TransferOptions | None = None,
 ) -> Download:
     """Fetch an object to a file, from all endpoints that hold the same version at once.
@@ -85,8 +100,7 @@ def download(
         pool: Where to look.
         key: Path in the buckets.
         path: The file; its folder is made.
-        sha256: Hex digest it must have; the stated one when ``None``.
-        size_bytes: Size it must have.
+        version: What it must be; the one most endpoints have when ``None``.
         options: How; the default when ``None``.
 
     Raises:
@@ -95,8 +109,9 @@ def download(
         DiskFullError: There is no space left; what came is kept.
         AccelerateError: See `ObjectPool.head`.
     """
-    infos = _same(pool.holders(key), sha256=sha256, size_bytes=size_bytes)
-    return _download(pool, infos, path, options or TransferOptions(), sha256=sha256)
+    wanted = version or Version()
+    infos = _same(pool.holders(key), wanted)
+    return _download(pool, infos, path, options or TransferOptions(), sha256=wanted.sha256)
 
 
 def _download(
@@ -302,29 +317,29 @@ def _measure(source: bytes | Path) -> tuple[int, str]:
     return source.stat().st_size, digest
 
 
-def _same(
-    infos: Sequence[ObjectInfo], *, sha256: str | None, size_bytes: int | None
-) -> list[ObjectInfo]:
+def _same(infos: Sequence[ObjectInfo], version: Version) -> list[ObjectInfo]:
     """Those of one version: the wanted one, else the one most endpoints have."""
-    wanted = [
-        info
-        for info in infos
-        if size_bytes in {None, info.size_bytes}
-        and (None in {sha256, info.sha256} or sha256 == info.sha256)
-    ]
-    if not wanted:
-        raise IntegrityError(
-            f"no endpoint has {infos[0].key!r} with the size and hash it must have",
-            hint="the object is truncated, or was replaced",
-            details={
-                "wanted": {"size_bytes": size_bytes, "sha256": sha256},
-                "found": {i.endpoint: [i.size_bytes, i.sha256] for i in infos},
-            },
-        )
-    if sha256 is not None:  # the hash of the whole decides in the end
-        return [info for info in wanted if info.size_bytes == wanted[0].size_bytes]
+    stated = {version.sha256} | {i.sha256 for i in infos if i.etag == version.etag}
     groups: dict[tuple[int, str], list[ObjectInfo]] = {}
-    for info in wanted:
-        mark = info.sha256 or info.etag or info.endpoint
-        groups.setdefault((info.size_bytes, mark), []).append(info)
-    return max(groups.values(), key=len)
+    for info in infos:
+        is_other = (
+            version.size_bytes not in {None, info.size_bytes}
+            or (version.sha256 is not None and info.sha256 not in {None, version.sha256})
+            or (
+                version.etag not in {None, info.etag}
+                and (info.sha256 is None or info.sha256 not in stated)
+            )
+        )
+        if not is_other:  # where the hash is known, the whole decides in the end
+            mark = version.sha256 or info.sha256 or info.etag or info.endpoint
+            groups.setdefault((info.size_bytes, mark), []).append(info)
+    if groups:
+        return max(groups.values(), key=len)
+    raise IntegrityError(
+        f"no endpoint has the version of {infos[0].key!r} that is wanted",
+        hint="the object is truncated, or was replaced",
+        details={
+            "wanted": [version.size_bytes, version.sha256, version.etag],
+            "found": {i.endpoint: [i.size_bytes, i.sha256, i.etag] for i in infos},
+        },
+    )

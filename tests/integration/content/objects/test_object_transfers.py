@@ -11,7 +11,13 @@ import numpy as np
 import pytest
 
 from ipfs_accelerate.content.objects import ObjectPool
-from ipfs_accelerate.content.objects.transfers import TransferOptions, copy, download, upload
+from ipfs_accelerate.content.objects.transfers import (
+    TransferOptions,
+    Version,
+    copy,
+    download,
+    upload,
+)
 from ipfs_accelerate.errors import ConnectivityError, IntegrityError
 from ipfs_accelerate.testing.s3_server import S3Fault
 
@@ -32,7 +38,7 @@ def others(path):
 
 def test_a_file_comes_from_all_endpoints_at_once(pool, store, path):
     store("down/a", DATA)
-    found = download(pool, "down/a", path, sha256=SHA256, options=SMALL)
+    found = download(pool, "down/a", path, version=Version(sha256=SHA256), options=SMALL)
     assert path.read_bytes() == DATA
     assert found.is_proven
     assert sum(found.by_endpoint.values()) == len(DATA)
@@ -62,7 +68,7 @@ def test_faults_on_the_way_are_survived(pool, store, path, east):
     ]
     for fault in faults:
         east.fail(fault, path="down/c", method="GET")
-    download(pool, "down/c", path, sha256=SHA256, options=SMALL)
+    download(pool, "down/c", path, version=Version(sha256=SHA256), options=SMALL)
     assert path.read_bytes() == DATA
 
 
@@ -124,7 +130,7 @@ def test_parts_that_rotted_on_disk_are_fetched_again(pool, store, path):
 def test_wrong_bytes_of_one_endpoint_are_replaced_and_noted(pool, store, path, west):
     store("down/g", DATA)
     west.fail(S3Fault(flip_at=5), times=100, path="down/g", method="GET")
-    download(pool, "down/g", path, sha256=SHA256, options=SMALL)
+    download(pool, "down/g", path, version=Version(sha256=SHA256), options=SMALL)
     assert path.read_bytes() == DATA
     assert others(path) == []
 
@@ -134,15 +140,15 @@ def test_wrong_bytes_everywhere_leave_nothing(pool, store, path, east, west):
     for proxy in (east, west):
         proxy.fail(S3Fault(flip_at=5), times=100, path="down/h", method="GET")
     with pytest.raises(IntegrityError, match="at every endpoint"):
-        download(pool, "down/h", path, sha256=SHA256, options=SMALL)
+        download(pool, "down/h", path, version=Version(sha256=SHA256), options=SMALL)
     assert not path.exists()
     assert {row.name: row.wrong_bytes for row in pool.statistics()} == {"east": 1, "west": 1}
 
 
 def test_the_wrong_size_is_refused_before_a_byte_is_fetched(pool, store, path, east):
     store("down/i", DATA)
-    with pytest.raises(IntegrityError, match="size and hash"):
-        download(pool, "down/i", path, size_bytes=5)
+    with pytest.raises(IntegrityError, match="no endpoint has the version"):
+        download(pool, "down/i", path, version=Version(size_bytes=5))
     assert not [r for r in east.requests if r.method == "GET"]
 
 
@@ -152,6 +158,17 @@ def test_different_versions_at_two_endpoints_are_not_mixed(pool, store, path):
     found = download(pool, "down/j", path, options=SMALL)
     assert len(found.by_endpoint) == 1
     assert path.read_bytes() in {DATA, DATA[:-1]}
+
+
+def test_a_version_is_known_by_etag_or_by_a_hash_that_an_etag_vouches_for(pool, store, path):
+    store("down/l", DATA, at=["east"])
+    store("down/l", DATA[::-1], at=["west"])
+    etag = pool.head("down/l", endpoint="west").etag
+    found = download(pool, "down/l", path, version=Version(etag=etag), options=SMALL)
+    assert path.read_bytes() == DATA[::-1]
+    assert set(found.by_endpoint) == {"west"}
+    with pytest.raises(IntegrityError, match="no endpoint"):
+        download(pool, "down/l", path, version=Version(etag='"gone"'))
 
 
 KILLED = """
