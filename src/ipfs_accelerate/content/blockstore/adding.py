@@ -17,7 +17,12 @@ from ipfs_accelerate.content.blockstore.guard import Guard, boot_id
 from ipfs_accelerate.content.blockstore.index import Index, next_tick
 from ipfs_accelerate.content.cid import Cid, Codec
 from ipfs_accelerate.content.limits import MAX_BLOCK_BYTES
-from ipfs_accelerate.errors import ContentFormatError, ContentLimitError, IntegrityError
+from ipfs_accelerate.errors import (
+    BlockMismatchError,
+    ContentFormatError,
+    ContentLimitError,
+    IntegrityError,
+)
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator
@@ -26,7 +31,7 @@ if TYPE_CHECKING:
     from ipfs_accelerate.content.blocks import FileLayout, Leaf
     from ipfs_accelerate.content.blockstore.files import Folder
 
-__all__ = ["Adding", "check_layout", "insert_extent", "is_wrapped", "prove"]
+__all__ = ["Adding", "check_layout", "insert_extent", "is_wrapped", "payload_of", "prove"]
 
 
 class Adding:
@@ -161,8 +166,34 @@ def is_wrapped(leaf: Leaf) -> bool:
     return leaf.cid.codec == Codec.DAG_PB
 
 
-def prove(handle: int, leaves: Iterable[Leaf], path: str) -> None:
-    """Hash ranges of an open file.
+def payload_of(leaf: Leaf, data: bytes | memoryview) -> tuple[memoryview, bytes | None]:
+    """The file bytes of a leaf, and the block itself where they do not tell it.
+
+    Args:
+        leaf: Which leaf.
+        data: Its verified block, or its payload alone.
+
+    Raises:
+        BlockMismatchError: The data is not of the leaf's size.
+        ContentFormatError: The block is no leaf of a file.
+    """
+    from ipfs_accelerate.content.dag import wrap_leaf
+    from ipfs_accelerate.content.dag.unixfs import leaf_data
+
+    payload, kept = memoryview(data), None
+    if is_wrapped(leaf) and len(data) != leaf.size_bytes:
+        payload = leaf_data(data, is_raw=False)
+        kept = None if wrap_leaf(payload) == data else bytes(data)
+    if len(payload) != leaf.size_bytes:
+        raise BlockMismatchError(
+            f"leaf {leaf.cid} holds {len(payload)} bytes, not {leaf.size_bytes}",
+            details={"cid": str(leaf.cid), "size_bytes": len(data)},
+        )
+    return payload, kept
+
+
+def prove(handle: int, leaves: Iterable[Leaf], path: str, *, is_blob: bool = False) -> None:
+    """Hash ranges of an open file, which hold file bytes, or the block itself (``is_blob``).
 
     Raises:
         BlockMismatchError: One is not the leaf it should be.
@@ -174,7 +205,7 @@ def prove(handle: int, leaves: Iterable[Leaf], path: str) -> None:
         data = pread_exactly(handle, leaf.size_bytes, leaf.offset)
         if data is None:
             raise IntegrityError(f"{path} ends before byte {leaf.offset + leaf.size_bytes}")
-        leaf.cid.verify(wrap_leaf(data) if is_wrapped(leaf) else data)
+        leaf.cid.verify(wrap_leaf(data) if is_wrapped(leaf) and not is_blob else data)
 
 
 def check_layout(layout: FileLayout) -> None:

@@ -11,14 +11,13 @@ import os
 from pathlib import Path
 from typing import TYPE_CHECKING, Self
 
-from ipfs_accelerate.content.blockstore.adding import insert_extent, is_wrapped, prove
+from ipfs_accelerate.content.blockstore.adding import insert_extent, is_wrapped, payload_of, prove
 from ipfs_accelerate.content.blockstore.batch import Batch, Range
 from ipfs_accelerate.content.blockstore.faults import os_faults
 from ipfs_accelerate.content.blockstore.files import Folder, pwrite_all
 from ipfs_accelerate.content.blockstore.guard import Guard, boot_id
 from ipfs_accelerate.content.blockstore.index import Index, next_tick
 from ipfs_accelerate.errors import (
-    BlockMismatchError,
     ContentNotFoundError,
     DiskFullError,
     InputError,
@@ -44,16 +43,25 @@ class Assembling:
         self.batch = batch
         self.lookup = lookup
 
-    def open(self, layout: FileLayout, release: Callable[[], None]) -> Assembly:
+    def open(
+        self, layout: FileLayout, release: Callable[[], None], take: Callable[[int], None]
+    ) -> Assembly:
         """Join the assembly of a file, or start it.
+
+        Args:
+            layout: Its leaves.
+            release: Called when the assembly is finished or closed.
+            take: Called with the bytes that a new file will need.
 
         Raises:
             DiskFullError: The missing bytes do not fit on the disk.
         """
-        found = self._find(layout) or self._start(layout)
+        found = self._find(layout)
+        if found is None:
+            take(layout.size_bytes)
+            found = self._start(layout)
         assembly = Assembly(self, layout, *found, release=release)
-        if found[1]:
-            assembly.copy_local()
+        assembly.copy_local()
         return assembly
 
     def _find(self, layout: FileLayout) -> tuple[int, str] | None:
@@ -156,7 +164,7 @@ class Assembly:
         places = self._places.get(leaf.cid.multihash)
         if places is None:
             raise InputError(f"{leaf.cid} is no leaf of {self.layout.root}")
-        payload, kept = _payload(leaf, data)
+        payload, kept = payload_of(leaf, data)
         written = self._write_all(places, payload)
         if kept is not None:  # a dag-pb leaf that is not in canonical form: keep the block too
             self._store.batch.add_node(leaf.cid, kept)
@@ -281,30 +289,22 @@ class Assembly:
             )
 
     def _commit(self, handle: int, final: str) -> None:
+        """Name the file in the index, in place of damaged ones of the same root."""
         with self._store.index.transaction(is_durable=True) as writer:
             guard = Guard.of(handle)
+            damaged = writer.execute(
+                "DELETE FROM extents WHERE multihash = ? AND is_complete = 0"
+                " AND kind IN ('own', 'reference') RETURNING path, kind",
+                (self.layout.root.multihash,),
+            ).fetchall()
             writer.execute(
                 "UPDATE extents SET kind = 'own', path = ?, is_complete = 1, size_bytes = ?,"
                 " mtime_ns = ?, inode = ?, device = ?, boot = NULL, tick = ? WHERE id = ?",
                 (final, *guard, next_tick(writer), self._extent),
             )
-
-
-def _payload(leaf: Leaf, data: bytes | memoryview) -> tuple[memoryview, bytes | None]:
-    """The file bytes of a leaf, and the block itself where they do not tell it."""
-    from ipfs_accelerate.content.dag import wrap_leaf
-    from ipfs_accelerate.content.dag.unixfs import leaf_data
-
-    payload, kept = memoryview(data), None
-    if is_wrapped(leaf) and len(data) != leaf.size_bytes:
-        payload = leaf_data(data, is_raw=False)
-        kept = None if wrap_leaf(payload) == data else bytes(data)
-    if len(payload) != leaf.size_bytes:
-        raise BlockMismatchError(
-            f"leaf {leaf.cid} holds {len(payload)} bytes, not {leaf.size_bytes}",
-            details={"cid": str(leaf.cid), "size_bytes": len(data)},
-        )
-    return payload, kept
+        for path, kind in damaged:
+            if kind == "own":
+                self._store.folder.discard(path)
 
 
 def _is_right(handle: int, leaf: Leaf, path: str) -> bool:

@@ -27,13 +27,14 @@ WINDOW_NS = 50_000_000
 _MOST_WRITES = 512
 _MOST_BYTES = 8 * 2**20
 
-_ADD_NODE = (
-    "INSERT INTO nodes (multihash, codec, tick, data) VALUES (?, ?, ?, ?)"
+_ADD_NODE = (  # of two names of the same bytes the one that has links is kept
+    "INSERT INTO nodes (multihash, cid, tick, data) VALUES (?, ?, ?, ?)"
     " ON CONFLICT (multihash) DO UPDATE SET tick = excluded.tick,"
-    " codec = CASE WHEN codec = 85 THEN excluded.codec ELSE codec END"
+    " cid = CASE WHEN substr(cid, 1, 2) = x'0155' THEN excluded.cid ELSE cid END"
 )
 _ADD_RANGE = "INSERT OR REPLACE INTO ranges VALUES (?, ?, ?, ?, ?)"
 _TOUCH = "UPDATE extents SET tick = ? WHERE id = ?"
+_TOUCH_NODE = "UPDATE nodes SET tick = ? WHERE multihash = ?"
 
 
 class Range(NamedTuple):
@@ -53,7 +54,7 @@ class _Writes:
         self.nodes: dict[bytes, tuple[Cid, bytes]] = {}
         self.ranges: dict[tuple[int, int], Range] = {}
         self.hashes: set[bytes] = set()
-        self.touched: set[int] = set()
+        self.touched: set[int | bytes] = set()
         self.size_bytes = 0
 
     def __len__(self) -> int:
@@ -114,10 +115,10 @@ class Batch:
             is_full = self._is_full()
         self._after(is_full=is_full)
 
-    def touch(self, extent: int) -> None:
-        """Queue that an extent was used."""
+    def touch(self, used: int | bytes) -> None:
+        """Queue that an extent (by its row) or a small block (by its multihash) was used."""
         with self._lock:
-            self._waiting.touched.add(extent)
+            self._waiting.touched.add(used)
         self._after(is_full=False)
 
     def node(self, multihash: bytes) -> bytes | None:
@@ -204,10 +205,11 @@ class Batch:
                 self._record(writer, writes)
                 writer.executemany(
                     _ADD_NODE,
-                    [(m, c.codec, tick, data) for m, (c, data) in writes.nodes.items()],
+                    [(m, c.raw, tick, data) for m, (c, data) in writes.nodes.items()],
                 )
             writer.executemany(_ADD_RANGE, self._known(writer, writes))
-            writer.executemany(_TOUCH, [(tick, extent) for extent in writes.touched])
+            for used in writes.touched:
+                writer.execute(_TOUCH if isinstance(used, int) else _TOUCH_NODE, (tick, used))
 
     def _record(self, writer: Connection, writes: _Writes) -> None:
         look = "SELECT 1 FROM nodes WHERE multihash = ?"

@@ -1,37 +1,59 @@
-"""The store: whole files on disk, blocks as ranges of them, an index beside them."""
+"""The store: blocks and files, and their upkeep: pins, collection, checks, placing."""
 
 from __future__ import annotations
 
+import hashlib
 import os
+from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Literal, Self
+from typing import TYPE_CHECKING, Literal
 
-from ipfs_accelerate.content.blockstore.adding import Adding, check_layout
-from ipfs_accelerate.content.blockstore.assembly import Assembling, Assembly
-from ipfs_accelerate.content.blockstore.batch import Batch
-from ipfs_accelerate.content.blockstore.files import Folder
-from ipfs_accelerate.content.blockstore.guard import Guard
-from ipfs_accelerate.content.blockstore.index import Index
-from ipfs_accelerate.content.blockstore.journal import Journal
-from ipfs_accelerate.content.blockstore.lookup import Location, Lookup
-from ipfs_accelerate.content.cid import Cid, Hash
-from ipfs_accelerate.content.limits import MAX_BLOCK_BYTES
-from ipfs_accelerate.errors import ContentLimitError, ContentNotFoundError, InputError
+from ipfs_accelerate.content.blockstore.checking import Checking, CheckReport
+from ipfs_accelerate.content.blockstore.core import BlockFiles
+from ipfs_accelerate.content.blockstore.faults import os_faults
+from ipfs_accelerate.content.blockstore.healing import Healing
+from ipfs_accelerate.content.blockstore.hubcache import Snapshot
+from ipfs_accelerate.content.blockstore.marking import Graph
+from ipfs_accelerate.content.blockstore.opening import MARKER, mark_present
+from ipfs_accelerate.content.blockstore.pins import Pin
+from ipfs_accelerate.content.blockstore.placing import LinkMode, Placed, place_entries
+from ipfs_accelerate.content.blockstore.rebuilding import RebuildReport, set_aside
+from ipfs_accelerate.content.blockstore.tensors import SafeTensors
+from ipfs_accelerate.content.cid import Cid, Codec, Hash
+from ipfs_accelerate.errors import InputError, ModelFormatError
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
-    from sqlite3 import Connection
-    from types import TracebackType
+    from collections.abc import Callable
 
-    from ipfs_accelerate.content.blocks import FileLayout
+    import numpy as np
 
-__all__ = ["FileBlockStore"]
+    from ipfs_accelerate.content.blocks import BlockReader
 
-#: Blocks up to this size live inside the index, larger ones in files of their own.
-INLINE_BYTES = 64 * 1024
+__all__ = ["FileBlockStore", "StoreStats"]
 
 
-class FileBlockStore:
+@dataclass(frozen=True, slots=True)
+class StoreStats:
+    """How full a store is.
+
+    Attributes:
+        blocks: Small blocks and ranges of files.
+        files: Whole files, those of the user (references) too.
+        references: Files of the user.
+        unfinished: Files being put together, or left so.
+        size_bytes: Bytes on disk; an unfinished file counts in full, a reference not at all.
+        pins: Pins.
+    """
+
+    blocks: int
+    files: int
+    references: int
+    unfinished: int
+    size_bytes: int
+    pins: int
+
+
+class FileBlockStore(BlockFiles):
     """Blocks in a directory; any number of threads and processes may use it at once.
 
     What is promised: after a killed process nothing half-written is visible, and at most the
@@ -43,7 +65,8 @@ class FileBlockStore:
         directory: Made when absent.
         verify_reads: Hash ranges of files on every read. Without it they are trusted as long as
             the file's size, time and inode are those recorded when the bytes were proved; bits
-            that rotted silently are found by `check`. Small blocks are always hashed.
+            that rotted silently are found by `check`. Blocks outside files are always hashed.
+        quota_bytes: Most bytes to hold; collects, then refuses, what would go beyond.
 
     Raises:
         StoreCorruptError: The index is lost or damaged; see `rebuild_index`.
@@ -51,192 +74,218 @@ class FileBlockStore:
         DiskFullError: No space.
     """
 
-    def __init__(self, directory: str | os.PathLike[str], *, verify_reads: bool = False) -> None:
-        self.directory = Path(directory).absolute()
-        self._folder = Folder(self.directory)
-        self._index = Index(self.directory / "index.sqlite")
-        self._batch = Batch(self._index, Journal(self.directory / "nodes.journal"), self._on_commit)
-        self._lookup = Lookup(self._index, self._folder, self._batch, verify_reads=verify_reads)
-        self._adding = Adding(self._index, self._folder, self._on_commit)
-        self._assembling = Assembling(self._index, self._folder, self._batch, self._lookup)
-
-    # Blocks
-
-    def get(self, cid: Cid) -> bytes:
-        """See `BlockReader.get`.
-
-        Raises:
-            ContentNotFoundError: It is not here, or what was here is damaged.
-        """
-        if cid.hash_code == Hash.IDENTITY:
-            return cid.digest
-        data = self._lookup.node(cid)
-        if data is None:
-            data = self._lookup.leaf(cid)
-        if data is None:
-            raise ContentNotFoundError(
-                f"block {cid} is not in {self.directory}", details={"cid": str(cid)}
-            )
-        return data
-
-    def has(self, cid: Cid) -> bool:
-        """See `BlockReader.has`; blocks of a file that somebody changed count as missing."""
-        multihash = cid.multihash
-        return (
-            self._lookup.has_node(multihash)
-            or self._lookup.place(cid) is not None
-            or cid.hash_code == Hash.IDENTITY
+    def __init__(
+        self,
+        directory: str | os.PathLike[str],
+        *,
+        verify_reads: bool = False,
+        quota_bytes: int | None = None,
+    ) -> None:
+        super().__init__(
+            Path(directory).absolute(),
+            verify_reads=verify_reads,
+            quota_bytes=quota_bytes,
+            is_new=False,
         )
 
-    def put(self, cid: Cid, data: bytes | memoryview, *, is_verified: bool = False) -> None:
-        """See `BlockStore.put`. Visible to this process at once, to others within 50 ms.
+    # Who may stay
 
-        Raises:
-            BlockMismatchError: The bytes are not the block of this name.
-            ContentLimitError: The block is larger than any may be.
-            DiskFullError: No space.
-        """
-        if len(data) > MAX_BLOCK_BYTES:
-            raise ContentLimitError(
-                f"block {cid} has {len(data)} bytes; the limit is {MAX_BLOCK_BYTES}"
-            )
-        if not is_verified:
-            cid.verify(data)
-        if cid.hash_code == Hash.IDENTITY:
-            return
-        if len(data) <= INLINE_BYTES:
-            self._batch.add_node(cid, bytes(data))
-            return
-        place = self._lookup.place(cid)
-        if place is None:
-            self._adding.blob(cid, data)
-        else:
-            self._batch.touch(place.extent)
-
-    def locate(self, cid: Cid) -> Location | None:
-        """Where a block lies as it is in a file; ``None`` when it must be read with `get`."""
-        return self._lookup.location(cid)
-
-    def flush(self) -> None:
-        """Commit what `put` and `Assembly.write` still hold in memory.
-
-        Raises:
-            DiskFullError: No space; it stays in memory.
-        """
+    def pin(self, cid: Cid, *, name: str = "", is_recursive: bool = True) -> None:
+        """Never collect a block, and (recursive) whatever of the DAG below it is or gets here."""
         self._batch.flush()
+        self._pins.add(Pin(cid, name, is_recursive))
 
-    # Files
+    def unpin(self, cid: Cid, *, name: str = "") -> None:
+        """Take a pin away; pins of the same CID under other names stay.
 
-    def add_file(
+        Raises:
+            ContentNotFoundError: There is no such pin.
+        """
+        self._pins.remove(cid, name)
+
+    def pins(self) -> list[Pin]:
+        """Every pin, by name."""
+        return self._pins.all()
+
+    def roots(self) -> list[Cid]:
+        """Everything here that no block here links to, and everything pinned."""
+        self._batch.flush()
+        with self._index.transaction() as reader:
+            found = Graph(reader, self._folder).roots()
+        return sorted({*found, *(pin.cid for pin in self.pins())}, key=lambda cid: cid.raw)
+
+    def stats(self) -> StoreStats:
+        """How full the store is."""
+        self._batch.flush()
+        (row,) = self._index.rows(
+            "SELECT (SELECT COUNT(*) FROM nodes) + (SELECT COUNT(*) FROM ranges),"
+            " COUNT(*) FILTER (WHERE is_complete AND kind != 'blob'),"
+            " COUNT(*) FILTER (WHERE kind = 'reference'),"
+            " COUNT(*) FILTER (WHERE kind = 'incoming'),"
+            " (SELECT COUNT(*) FROM pins) FROM extents"
+        )
+        blocks, files, references, unfinished, pins = row
+        return StoreStats(blocks, files, references, unfinished, self._usage_bytes(), pins)
+
+    # Damage
+
+    def check(
         self,
-        path: str | os.PathLike[str],
-        layout: FileLayout,
-        interior: Iterable[tuple[Cid, bytes]],
+        heal_from: BlockReader | Callable[[Cid], bytes] | None = None,
         *,
-        mode: Literal["auto", "copy", "reference"] = "auto",
-        unchanged_since: Guard | None = None,
-    ) -> Path:
-        """Keep a whole file; returns where the store has it.
+        sample: int | None = None,
+        generator: np.random.Generator | None = None,
+    ) -> CheckReport:
+        """Hash what is kept again; what is damaged is never served from then on.
 
         Args:
-            path: The file.
-            layout: Its leaves, as `hash_file` found them.
-            interior: Blocks above the leaves.
-            mode: ``copy`` (and ``auto``) keeps a copy, reflinked where the file system can;
-                ``reference`` keeps only where the file lies and how it looks (like Kubo's
-                ``--nocopy``): once it is changed its blocks count as missing.
-            unchanged_since: `Guard.of` the path *before* it was hashed. ``None`` hashes the copy
-                once more, as the file may have changed since.
+            heal_from: Where to get good blocks for damaged ones, now and of earlier checks;
+                what it gives is verified.
+            sample: Blocks to hash of each file that looks untouched; ``None`` hashes all.
+            generator: Draws the sample; needed with ``sample``.
 
         Raises:
-            InputError: The mode is unknown.
-            IntegrityError: The file is not, or no longer, the one of this layout.
-            ContentFormatError: The layout has gaps or overlaps.
-            DiskFullError: No space; nothing is kept of it.
+            InputError: A sample without a generator.
+            StoreCorruptError: The index itself is damaged.
+            DiskFullError: No space to heal.
         """
-        if mode not in {"auto", "copy", "reference"}:
-            raise InputError(f"unknown mode {mode!r}", hint="auto, copy or reference")
-        check_layout(layout)
-        for cid, data in interior:
-            self.put(cid, data)
+        if sample is not None and generator is None:
+            raise InputError("a sample needs a seeded generator")
         self._batch.flush()
-        kept = self.file_path(layout.root)
-        if kept is not None:
-            return kept
-        where = os.path.abspath(path)  # noqa: PTH100 - str in, str out
-        add = self._adding.reference if mode == "reference" else self._adding.copy
-        add(where, layout, seen=unchanged_since)
-        kept = self.file_path(layout.root)
-        if kept is None:
-            raise ContentNotFoundError(f"{path} changed right after it was added")
-        return kept
-
-    def begin(self, layout: FileLayout) -> Assembly:
-        """Start, join or resume putting a file together; leaves held locally are copied first.
-
-        Until `Assembly.finish` or `Assembly.close` the file is protected from collection.
-
-        Raises:
-            ContentFormatError: The layout has gaps or overlaps.
-            ContentLimitError: A leaf is larger than any block may be.
-            DiskFullError: The file does not fit on the disk.
-        """
-        check_layout(layout)
-        self._batch.flush()
-        found = self._complete(layout.root)
-        if found is not None:
-            return Assembly(self._assembling, layout, *found, release=_nothing)
-        return self._assembling.open(layout, _nothing)
-
-    def file_path(self, root: Cid) -> Path | None:
-        """Where the whole file of this root lies, ``None`` unless all of it is here unchanged.
-
-        It is read-only and shared: copy it before changing it (or `place_tree` with a copy).
-        """
-        found = self._complete(root)
-        if found is None:
-            return None
-        self._batch.touch(found[0])
-        return Path(self._folder.absolute(found[1]))
-
-    # Life
-
-    def close(self) -> None:
-        """Commit what waits and let go of everything.
-
-        Raises:
-            StoreError: What waited could not be committed.
-        """
-        try:
-            self._batch.close()
-        finally:
-            self._index.close()
-
-    def __enter__(self) -> Self:
-        return self
-
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        trace: TracebackType | None,
-    ) -> None:
-        self.close()
-
-    def _complete(self, root: Cid) -> tuple[int, str] | None:
-        rows = self._index.rows(
-            "SELECT id, path, size_bytes, mtime_ns, inode, device FROM extents"
-            " WHERE multihash = ? AND is_complete AND kind != 'blob'",
-            (root.multihash,),
+        checking = Checking(self._index, self._folder, sample, generator)
+        checking.run()
+        healed: list[Cid] = []
+        if heal_from is not None:
+            healing = Healing(self, self._index, self._folder, heal_from)
+            healing.files()
+            healing.blocks(checking.found.damaged)
+            self._batch.flush()
+            healed = healing.healed
+        found = checking.found
+        return CheckReport(
+            found.blocks,
+            found.size_bytes,
+            tuple(dict.fromkeys(found.damaged)),
+            tuple(dict.fromkeys(healed)),
+            found.accepted,
+            self._collecting.remove_rubbish(),
         )
-        for extent, path, *guard in rows:
-            if Guard(*guard).still_holds(self._folder.absolute(path)):
-                return extent, path
-        return None
 
-    def _on_commit(self, writer: Connection, tick: int) -> None:
-        """Runs inside every transaction that keeps blocks."""
+    @classmethod
+    def rebuild_index(cls, directory: str | os.PathLike[str]) -> RebuildReport:
+        """Make a new index from the files, hashing all of them; no process may use the store.
 
+        The old index is renamed, not deleted. References to files of the user are lost.
 
-def _nothing() -> None:
-    """Nothing was protected, so nothing is released."""
+        Raises:
+            StoreCorruptError: The copy of the pins is damaged.
+            DiskFullError: No space.
+        """
+        where = Path(directory).absolute()
+        with os_faults(f"rebuilding {where}"):
+            (where / MARKER).unlink(missing_ok=True)
+            set_aside(where)
+        with BlockFiles(where, verify_reads=False, quota_bytes=None, is_new=True) as store:
+            report = store.restore()
+        mark_present(where)
+        return report
+
+    # For others to use
+
+    def place_tree(
+        self,
+        root: Cid,
+        directory: str | os.PathLike[str],
+        *,
+        link: Literal["auto", "hardlink", "reflink", "copy"] = "auto",
+    ) -> list[Placed]:
+        """Put a tree (or a single file) into a folder; says how each file was placed.
+
+        Args:
+            root: Of a directory, or of a file, which then becomes ``directory`` itself.
+            directory: Made when absent; equal files that are there are kept.
+            link: ``auto`` takes the first that works: a hard link (read-only, shared with the
+                store), a reflink, a copy. Files kept by reference are never hard-linked.
+
+        Raises:
+            ContentNotFoundError: Not all of the tree is here.
+            UnsafeModelError: A name or symlink leads out of the folder.
+            InputError: Something else is in the way, or the mode is unknown.
+            StoreError: The mode that was asked for is not possible between these folders.
+            DiskFullError: No space for a copy.
+        """
+        from ipfs_accelerate.content.reading import iter_tree
+
+        if link not in set(LinkMode):
+            raise InputError(f"unknown link {link!r}", hint=", ".join(LinkMode))
+        with self.protecting(root):
+            self._touch(root)
+            entries = list(iter_tree(root, self))
+            return place_entries(entries, Path(directory).absolute(), self, LinkMode(link))
+
+    def place_in_hub_cache(
+        self,
+        repo_id: str,
+        revision: str,
+        *,
+        tree_root: Cid,
+        cache_dir: str | os.PathLike[str],
+    ) -> Path:
+        """Make a tree look downloaded to whoever reads huggingface_hub's cache.
+
+        Args:
+            repo_id: ``org/name``.
+            revision: A commit of 40 hex digits, or a branch or tag, which then stands for a
+                commit made of the root's digest.
+            tree_root: Of the directory with the model's files.
+            cache_dir: The cache, such as ``~/.cache/huggingface/hub``.
+
+        Returns:
+            The folder of the snapshot.
+
+        Raises:
+            InputError: A name is not valid, or something else is in the way.
+            ContentNotFoundError: Not all of the tree is here.
+            UnsafeModelError: The tree has symlinks or unsafe names.
+            DiskFullError: No space for a copy.
+        """
+        from ipfs_accelerate.content.reading import iter_tree
+
+        with self.protecting(tree_root):
+            self._touch(tree_root)
+            snapshot = Snapshot(repo_id, revision, tree_root, Path(cache_dir).absolute())
+            snapshot.place(list(iter_tree(tree_root, self)), self, self._sha256)
+        return snapshot.directory
+
+    def open_safetensors(self, root: Cid) -> SafeTensors:
+        """Map a safetensors file of the store: nothing is copied, pages load as they are used.
+
+        Raises:
+            ContentNotFoundError: Not all of it is here.
+            ModelFormatError: It is not valid safetensors.
+        """
+        path, _ = self.whole_file(root)
+        if not path.stat().st_size:
+            raise ModelFormatError(f"{root} is empty, not safetensors")
+        return SafeTensors(path)
+
+    def _touch(self, root: Cid) -> None:
+        self._batch.touch(root.multihash)
+
+    def _sha256(self, root: Cid, path: Path) -> str:
+        """Of the whole file; for a single raw block its name tells it."""
+        if root.codec == Codec.RAW and root.hash_code == Hash.SHA2_256:
+            return root.digest.hex()
+        key = (root.multihash, str(path))
+        where = " FROM extents WHERE multihash = ? AND is_complete AND sha256 IS NOT NULL"
+        known = self._index.rows("SELECT sha256" + where, key[:1])
+        if known:
+            return bytes(known[0][0]).hex()
+        with os_faults(f"reading {path}"), path.open("rb") as stream:
+            digest = hashlib.file_digest(stream, "sha256").digest()
+        with self._index.transaction() as writer:
+            writer.execute(
+                "UPDATE extents SET sha256 = ? WHERE multihash = ? AND is_complete",
+                (digest, root.multihash),
+            )
+        return digest.hex()
