@@ -336,9 +336,7 @@ class Core:
         return self._steal(party, now_ns) or self._race(party, now_ns)
 
     def _batch(self, party: Party, now_ns: int) -> list[Entry]:
-        slots = max(1, self.settings.max_requests)
-        share = self._pending_bytes // (2 * slots)
-        limit_bytes = min(party.batch_bytes(self.settings), share)
+        limit_bytes = min(party.batch_bytes(self.settings), self._share_bytes())
         cheaper = self._cheaper(party, now_ns)
         if self._gate is None and any(not other.lacks for other in cheaper):
             return []
@@ -355,6 +353,12 @@ class Core:
             chosen.append(entry)
             size_bytes += size_of(entry.want)
         return chosen
+
+    def _share_bytes(self) -> int:
+        """Half of what each request gets if all are equal, so that all end together."""
+        live = sum(not party.is_out for party in self.parties.values())
+        slots = min(live * self.settings.requests_per_source, self.settings.max_requests)
+        return self._pending_bytes // (2 * max(1, slots))
 
     def _candidates(self, party: Party) -> Iterator[Entry]:
         for queue in self._pending:

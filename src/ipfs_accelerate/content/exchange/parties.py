@@ -185,7 +185,9 @@ class Party:
             return elapsed_ns
         if self.latency_ns is None:
             return elapsed_ns / 2
-        return min(self.latency_ns, elapsed_ns)
+        if self.rate_bytes_per_s is None:
+            return min(self.latency_ns, elapsed_ns)
+        return max(elapsed_ns - size_bytes * _SECOND_NS / self.rate_bytes_per_s, 0.0)
 
     def failed(self, reason: str, pause_s: float, now_ns: int) -> None:
         """Count a failure and pause."""
