@@ -3,20 +3,31 @@
 from __future__ import annotations
 
 from contextlib import ExitStack, closing, contextmanager
+from threading import Event
 from typing import TYPE_CHECKING
 
-from ipfs_accelerate.content.release import KeyRing, PublicKey, Trust, range_map
+from ipfs_accelerate.content.reading import resolve_path
+from ipfs_accelerate.content.release import (
+    KeyRing,
+    PublicKey,
+    Trust,
+    bring_block,
+    open_contents,
+    range_map,
+)
 from ipfs_accelerate.content.sources import SourceKind
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Sequence
 
     from ipfs_accelerate.config import Settings
+    from ipfs_accelerate.content import Cid
+    from ipfs_accelerate.content.blockstore import FileBlockStore
     from ipfs_accelerate.content.release import Release
     from ipfs_accelerate.content.release.fetching import Origins
     from ipfs_accelerate.content.sources import Source
 
-__all__ = ["configured_sources", "origins_of", "trust_of"]
+__all__ = ["configured_sources", "origins_of", "path_in", "trust_of"]
 
 
 @contextmanager
@@ -55,6 +66,40 @@ def origins_of(settings: Settings) -> Origins:
         return (HubSource(revision, range_map(release)),)
 
     return make
+
+
+def path_in(
+    cid: Cid, path: str, store: FileBlockStore, sources: Sequence[Source], *, trust: Trust
+) -> tuple[Cid, str]:
+    """What ``CID/path`` names, and its last name; only the folders on the way are fetched.
+
+    Raises:
+        ContentNotFoundError: There is no such path, or nobody has a folder on the way.
+        SignatureError: The CID is a release that nobody trusted signed.
+    """
+    if not path:
+        return cid, ""
+    reader = _OnDemand(store, sources)
+    contents = open_contents(cid, reader)
+    if contents.signed is not None:
+        trust.check(contents.signed)
+    found = resolve_path(contents.tree, path, reader)
+    return found.cid, found.path.rpartition("/")[2]
+
+
+class _OnDemand:
+    """A store that asks sources for what it lacks, block by block."""
+
+    def __init__(self, store: FileBlockStore, sources: Sequence[Source]) -> None:
+        self._store = store
+        self._sources = sources
+
+    def get(self, cid: Cid) -> bytes:
+        bring_block(cid, self._store, self._sources, cancel=Event())
+        return self._store.get(cid)
+
+    def has(self, cid: Cid) -> bool:
+        return self._store.has(cid)
 
 
 def trust_of(

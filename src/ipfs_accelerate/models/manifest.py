@@ -42,12 +42,14 @@ class Expected:
         size_bytes: Its size; ``None`` when the source does not say.
         sha256: Hex digest; ``None`` when the source does not say.
         git_sha1: Git blob id, which the hub states for small files instead of a sha256.
+        cid: Content identifier the file was fetched and verified by.
     """
 
     path: str
     size_bytes: int | None = None
     sha256: str | None = None
     git_sha1: str | None = None
+    cid: str | None = None
 
 
 def sha256_of(path: Path) -> str:
@@ -164,7 +166,11 @@ def read_manifest(path: Path) -> dict[str, Expected]:
             raise ModelFormatError(f"{path} has schema {document['schema']!r}, not {_SCHEMA!r}")
         found = [
             Expected(
-                str(row["path"]), row.get("size_bytes"), row.get("sha256"), row.get("git_sha1")
+                str(row["path"]),
+                row.get("size_bytes"),
+                row.get("sha256"),
+                row.get("git_sha1"),
+                row.get("cid"),
             )
             for row in rows
         ]
@@ -184,7 +190,7 @@ def write_manifest(
     rows = [
         {
             name: value
-            for name in ("path", "size_bytes", "sha256", "git_sha1")
+            for name in ("path", "size_bytes", "sha256", "git_sha1", "cid")
             if (value := getattr(entry, name)) is not None
         }
         for entry in sorted(files, key=lambda entry: entry.path)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from pathlib import Path
 from typing import TYPE_CHECKING
 from urllib.parse import parse_qsl
@@ -14,7 +15,7 @@ from ipfs_accelerate.errors import (
     SourceUnavailableError,
 )
 from ipfs_accelerate.models.artifact import ModelArtifact, Provenance
-from ipfs_accelerate.models.manifest import FactCache
+from ipfs_accelerate.models.manifest import FactCache, read_manifest
 from ipfs_accelerate.models.reference import ModelRef, Scheme
 from ipfs_accelerate.models.resolve_local import artifact_from_report, report_on
 
@@ -127,7 +128,7 @@ def _locate(ref: ModelRef, settings: Settings, *, allow_pickle: bool) -> _Source
         case Scheme.RANDOM:
             return _Source(_random(ref, settings), Provenance("random_weights", str(ref)))
         case _:
-            return _from_plugin(ref, settings)
+            return _from_plugin(ref, settings, allow_pickle=allow_pickle)
 
 
 def _local(ref: ModelRef) -> _Source:
@@ -149,10 +150,12 @@ def _from_hub(ref: ModelRef, settings: Settings, *, allow_pickle: bool) -> _Sour
     return _Source(snapshot.directory, provenance, expected=snapshot.expected, task=snapshot.task)
 
 
-def _from_plugin(ref: ModelRef, settings: Settings) -> _Source:
+def _from_plugin(ref: ModelRef, settings: Settings, *, allow_pickle: bool) -> _Source:
     from ipfs_accelerate.plugins import plugin_manager
 
-    path = plugin_manager().hook.ipfs_accelerate_resolve(ref=ref, cache_dir=settings.models_dir)
+    path = plugin_manager().hook.ipfs_accelerate_resolve(
+        ref=ref, cache_dir=settings.models_dir, settings=settings, allow_pickle=allow_pickle
+    )
     if path is None:
         raise SourceUnavailableError(
             f"nothing installed can fetch {ref}: {ref.scheme.value}:// is served by"
@@ -160,7 +163,18 @@ def _from_plugin(ref: ModelRef, settings: Settings) -> _Source:
             hint="install a plugin with the hook ipfs_accelerate_resolve, or give a hub id or path",
             details={"scheme": ref.scheme.value},
         )
-    return _Source(Path(path), Provenance("downloaded", str(ref)))
+    return _placed(Path(path), ref)
+
+
+def _placed(path: Path, ref: ModelRef) -> _Source:
+    """What a plugin placed, held against the receipt it wrote beside the folder, if it did."""
+    receipt = path.with_name(path.name + ".json")
+    if not path.is_dir() or not receipt.is_file():
+        return _Source(path, Provenance("downloaded", str(ref)))
+    facts = json.loads(receipt.read_bytes())
+    known = {name: facts[name] for name in ("cid", "release", "tag", "signer") if name in facts}
+    provenance = Provenance("downloaded", str(ref), known)
+    return _Source(path, provenance, expected=read_manifest(receipt))
 
 
 def _random(ref: ModelRef, settings: Settings) -> Path:

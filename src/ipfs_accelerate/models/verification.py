@@ -8,7 +8,7 @@ pickles and archives are refused.
 from __future__ import annotations
 
 import json
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path, PurePosixPath
 from typing import TYPE_CHECKING
 
@@ -60,6 +60,7 @@ class FileCheck:
         checks: What was checked, in words.
         facts: What an inspector found (parameters, inputs of a graph).
         problem: Why the file must not be used; ``None`` when it may.
+        cid: Content identifier its source fetched and verified it by.
     """
 
     path: str
@@ -69,6 +70,7 @@ class FileCheck:
     checks: tuple[str, ...] = ()
     facts: Mapping[str, object] | None = None
     problem: AccelerateError | None = None
+    cid: str | None = None
 
     def to_dict(self) -> dict[str, object]:
         """The fields as JSON-serialisable values, without the facts."""
@@ -117,7 +119,7 @@ class VerificationReport:
     def manifest(self) -> tuple[ManifestFile, ...]:
         """The verified files, sorted by path."""
         rows = [
-            ManifestFile(f.path, f.size_bytes, f.sha256)
+            ManifestFile(f.path, f.size_bytes, f.sha256, f.cid)
             for f in self.files
             if f.problem is None and f.size_bytes is not None and f.sha256 is not None
         ]
@@ -149,7 +151,7 @@ def verify_directory(
     try:
         paths = list(safety.iter_files(directory))
         own = directory / MANIFEST_NAME
-        wanted = read_manifest(own) if expected is None and own.is_file() else dict(expected or {})
+        wanted = _own_manifest(own) if expected is None and own.is_file() else dict(expected or {})
     except AccelerateError as error:
         return VerificationReport(directory, (), {}, (error,))
     kinds = {path: kind_of(directory / path) for path in paths}
@@ -192,6 +194,11 @@ def verify_file(
     return VerificationReport(file.parent, tuple(checks), {})
 
 
+def _own_manifest(path: Path) -> dict[str, Expected]:
+    """What the folder says of itself; its CIDs are nobody's proof."""
+    return {name: replace(row, cid=None) for name, row in read_manifest(path).items()}
+
+
 def _choose(
     kinds: Mapping[str, str | None], *, allow_pickle: bool
 ) -> tuple[dict[str, str], dict[str, str]]:
@@ -232,7 +239,8 @@ def _check(inspection: Inspection, path: str, kind: str, expected: Expected | No
         problem = error
     except OSError as error:
         problem = IntegrityError(f"{file} cannot be read: {error.strerror or error}")
-    return FileCheck(path, kind, size, digest, tuple(done), facts, problem)
+    cid = expected.cid if expected is not None and problem is None else None
+    return FileCheck(path, kind, size, digest, tuple(done), facts, problem, cid)
 
 
 def _companions(

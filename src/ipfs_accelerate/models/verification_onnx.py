@@ -14,7 +14,7 @@ if TYPE_CHECKING:
 
     from onnx import GraphProto, ModelProto, NodeProto, TensorProto, ValueInfoProto
 
-__all__ = ["check_external_data", "inspect_onnx"]
+__all__ = ["check_external_data", "external_files", "inspect_onnx"]
 
 #: INT64, STRING, BOOL and UINT64 of onnx.proto: positions and shapes, not weights.
 _INDEX_TYPES = frozenset({7, 8, 9, 13})
@@ -34,17 +34,7 @@ def inspect_onnx(path: Path) -> dict[str, object]:
         IntegrityError: It is truncated or its external data are missing or too short.
         UnsafeModelError: It names external data outside its folder, or is a pickle.
     """
-    import onnx
-    from google.protobuf.message import DecodeError  # type: ignore[import-untyped]  # ships none
-
-    with path.open("rb") as stream:
-        refuse_disguise(path, stream.read(512))
-    try:
-        model = onnx.load(str(path), load_external_data=False)
-    except (DecodeError, ValueError) as error:
-        raise ModelFormatError(
-            f"{path} is not an ONNX model or is truncated: {error}", hint=_REFETCH
-        ) from error
+    model = _load(path)
     if not model.HasField("graph") or not model.opset_import:
         raise ModelFormatError(f"{path} holds no ONNX graph", hint=_REFETCH)
     external = sorted({_external(t) for t in _tensors(model) if t.data_location == 1})
@@ -57,6 +47,30 @@ def inspect_onnx(path: Path) -> dict[str, object]:
     check_external_data(path, facts["external"])  # type: ignore[arg-type]  # built just above
     _run_checker(path)
     return facts
+
+
+def external_files(path: Path) -> list[str]:
+    """Names of the files a graph keeps its weights in, relative to its folder, as it says.
+
+    Raises:
+        ModelFormatError: It is not an ONNX model.
+        UnsafeModelError: It is a pickle or an archive.
+    """
+    return sorted({_external(t)[0] for t in _tensors(_load(path)) if t.data_location == 1})
+
+
+def _load(path: Path) -> ModelProto:
+    import onnx
+    from google.protobuf.message import DecodeError  # type: ignore[import-untyped]  # ships none
+
+    with path.open("rb") as stream:
+        refuse_disguise(path, stream.read(512))
+    try:
+        return onnx.load(str(path), load_external_data=False)
+    except (DecodeError, ValueError) as error:
+        raise ModelFormatError(
+            f"{path} is not an ONNX model or is truncated: {error}", hint=_REFETCH
+        ) from error
 
 
 def check_external_data(path: Path, entries: Sequence[Sequence[object]]) -> list[str]:

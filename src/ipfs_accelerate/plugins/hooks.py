@@ -21,6 +21,7 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
     from pathlib import Path
 
+    from ipfs_accelerate.config import Settings
     from ipfs_accelerate.hardware import Device
     from ipfs_accelerate.models import ModelRef
     from ipfs_accelerate.runtimes import Runtime
@@ -47,8 +48,24 @@ def ipfs_accelerate_runtimes() -> Sequence[Runtime]:  # type: ignore[empty-body]
 
 
 @hookspec(firstresult=True)
-def ipfs_accelerate_resolve(ref: ModelRef, cache_dir: Path) -> Path | None:
+def ipfs_accelerate_resolve(
+    ref: ModelRef,
+    cache_dir: Path,
+    settings: Settings,
+    allow_pickle: bool,  # noqa: FBT001 - pluggy passes by name and knows no keyword-only ones
+) -> Path | None:
     """Bring a reference of a scheme this plugin serves to a local directory.
 
-    Returns the directory, or ``None`` when the scheme belongs to somebody else.
+    A receipt beside it (``<directory>.json``, written by `models.manifest.write_manifest`) states
+    sizes, hashes and content identifiers, which are checked before the model is used. An
+    implementation may take fewer arguments.
+
+    Args:
+        ref: The reference.
+        cache_dir: Where models are kept; a plugin uses a folder of its own name in it.
+        settings: The settings in effect; ``offline`` must be honoured.
+        allow_pickle: Pickled weights may be placed where there are no others.
+
+    Returns:
+        The directory (or single file), or ``None`` when the scheme belongs to somebody else.
     """

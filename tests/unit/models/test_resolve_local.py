@@ -226,7 +226,12 @@ def test_a_report_names_every_problem_at_once(folder, settings):
     assert not report.manifest()
 
 
-@pytest.mark.parametrize("reference", ["s3://bucket/key", "ipfs://" + "b" + "a" * 58])
+def test_a_cid_that_is_none_is_refused(settings):
+    with pytest.raises(ModelReferenceError, match="not a content identifier"):
+        resolve("ipfs://b" + "a" * 58, settings=settings)
+
+
+@pytest.mark.parametrize("reference", ["s3://bucket/key"])
 def test_schemes_nobody_serves_say_who_would(settings, reference):
     with pytest.raises(SourceUnavailableError, match="is served by") as caught:
         resolve(reference, settings=settings)
