@@ -50,6 +50,7 @@ class EndpointFailure(Exception):  # noqa: N818 (a signal to the pool, never see
         reason: First line of the client's message without keys.
         status: HTTP status; ``None`` when there was no answer.
         code: S3 error code; ``None`` when the answer has none.
+        hint: Better than the one of its kind.
     """
 
     def __init__(
@@ -59,12 +60,14 @@ class EndpointFailure(Exception):  # noqa: N818 (a signal to the pool, never see
         *,
         status: int | None = None,
         code: str | None = None,
+        hint: str | None = None,
     ) -> None:
         super().__init__(reason)
         self.kind = kind
         self.reason = reason
         self.status = status
         self.code = code
+        self.hint = hint
         self.endpoint = ""
 
 
@@ -122,7 +125,7 @@ def verdict(what: str, failures: Sequence[EndpointFailure]) -> AccelerateError:
         "code": worst.code,
     }
     cls, message, hint = _VERDICTS[worst.kind]
-    return cls(f"{what}: {message} ({said})", hint=hint, details=details)
+    return cls(f"{what}: {message} ({said})", hint=worst.hint or hint, details=details)
 
 
 _VERDICTS: dict[FailureKind, tuple[type[AccelerateError], str, str | None]] = {

@@ -52,7 +52,9 @@ class Member:
                 try:
                     client = Client(self.endpoint, self._loop, read_timeout_s=read_timeout_s)
                 except AccessDeniedError as error:  # others may have credentials
-                    raise EndpointFailure(FailureKind.DENIED, error.message) from error
+                    raise EndpointFailure(
+                        FailureKind.DENIED, error.message, hint=error.hint
+                    ) from error
                 self._clients[read_timeout_s] = client
             return self._clients[read_timeout_s]
 
