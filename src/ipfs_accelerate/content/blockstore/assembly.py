@@ -203,9 +203,9 @@ class Assembly:
         """Take the leaves that other files or single blocks of the store hold, proved again."""
         lookup = self._store.lookup
         for leaf in {leaf.cid.multihash: leaf for leaf in self.missing()}.values():
-            block = lookup.node(leaf.cid) or lookup.leaf(
-                leaf.cid, besides=self._extent, is_verified=True
-            )
+            block = lookup.node(leaf.cid)
+            if block is None:
+                block = lookup.leaf(leaf.cid, besides=self._extent, is_verified=True)
             if block is not None:
                 self.write(leaf, block)
 

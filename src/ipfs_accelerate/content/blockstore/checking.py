@@ -24,7 +24,9 @@ if TYPE_CHECKING:
 
 __all__ = ["CheckReport", "Checking", "Extent"]
 
-_EXTENTS = "SELECT id, root, kind, path, size_bytes, mtime_ns, inode, device FROM extents"
+_EXTENTS = (
+    "SELECT id, root, kind, path, size_bytes, mtime_ns, inode, device, is_changed FROM extents"
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,19 +57,26 @@ class CheckReport:
 
 
 class Extent(NamedTuple):
-    """A row of a file."""
+    """A row of a file.
+
+    Attributes:
+        is_changed: Somebody else wrote to it, so it is no more the store's to write to.
+    """
 
     id: int
     root: Cid
     kind: str
     path: str
     guard: Guard
+    is_changed: bool
 
     @classmethod
     def read(cls, index: Index, where: str, values: tuple[object, ...] = ()) -> list[Extent]:
         """The rows that fulfil a condition."""
         rows = index.rows(f"{_EXTENTS} WHERE {where} ORDER BY id", values)
-        return [cls(row[0], Cid(row[1]), row[2], row[3], Guard(*row[4:])) for row in rows]
+        return [
+            cls(row[0], Cid(row[1]), row[2], row[3], Guard(*row[4:8]), bool(row[8])) for row in rows
+        ]
 
 
 @dataclass
@@ -203,9 +212,9 @@ class Checking:
     def _accept(self, extent: Extent, look: Guard, *, has_bad: bool) -> None:
         with self._index.transaction() as writer:
             writer.execute(
-                "UPDATE extents SET size_bytes = ?, mtime_ns = ?, inode = ?, device = ?"
-                " WHERE id = ? AND path = ?",
-                (*look, extent.id, extent.path),
+                "UPDATE extents SET size_bytes = ?, mtime_ns = ?, inode = ?, device = ?,"
+                " is_changed = is_changed OR ? WHERE id = ? AND path = ?",
+                (*look, has_bad, extent.id, extent.path),
             )
         self.found.accepted += not has_bad
 

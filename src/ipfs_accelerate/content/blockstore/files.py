@@ -85,7 +85,7 @@ class Folder:
         """Remove a file of ours; it may be gone already."""
         if path.startswith("/"):
             raise StoreError(f"{path} is not the store's to remove")
-        with suppress(FileNotFoundError), os_faults(f"removing {path}"):
+        with os_faults(f"removing {path}"), suppress(FileNotFoundError):
             os.unlink(self.absolute(path))  # noqa: PTH108
 
     def listing(self, folder: str) -> Iterator[str]:

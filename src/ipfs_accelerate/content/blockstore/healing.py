@@ -67,7 +67,8 @@ class Healing:
             if layout is None:
                 continue
             path = self._folder.absolute(extent.path)
-            if extent.kind == "own" and extent.guard.still_holds(path):
+            is_ours = extent.kind == "own" and not extent.is_changed
+            if is_ours and extent.guard.still_holds(path):
                 self._in_place(extent, layout)
             else:
                 self._anew(layout)

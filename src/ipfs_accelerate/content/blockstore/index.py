@@ -36,6 +36,7 @@ CREATE TABLE IF NOT EXISTS extents (
     root BLOB NOT NULL, multihash BLOB NOT NULL,
     kind TEXT NOT NULL CHECK (kind IN ('own', 'reference', 'incoming', 'blob')),
     path TEXT NOT NULL, leaves INTEGER NOT NULL, is_complete INTEGER NOT NULL,
+    is_changed INTEGER NOT NULL DEFAULT 0,
     size_bytes INTEGER NOT NULL, mtime_ns INTEGER, inode INTEGER NOT NULL,
     device INTEGER NOT NULL,
     boot TEXT, tick INTEGER NOT NULL, sha256 BLOB);

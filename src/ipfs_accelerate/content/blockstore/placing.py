@@ -79,8 +79,9 @@ def place_entries(
     placed = []
     for entry in sorted(entries, key=lambda e: (e.kind == "symlink", e.path)):
         target = directory / entry.path if entry.path else directory
+        base = directory if entry.path or entry.kind == "directory" else directory.parent
         with os_faults(f"placing {target}"):
-            _make_folder(target if entry.kind == "directory" else target.parent, directory)
+            _make_folder(target if entry.kind == "directory" else target.parent, base)
         if entry.kind == "file":
             source, is_ours = store.whole_file(entry.cid)
             how = link_file(source, target, link, may_link=is_ours)

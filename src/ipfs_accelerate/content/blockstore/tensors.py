@@ -53,7 +53,7 @@ class SafeTensors(Mapping[str, "np.ndarray[Any, np.dtype[Any]]"]):
         self._path = path
         try:
             header, self._start = self._read_header(size_bytes)
-            self.metadata: dict[str, str] = header.pop("__metadata__", {}) or {}
+            self.metadata = self._check_metadata(header.pop("__metadata__", {}))
             self._entries = {name: self._entry(name, header[name]) for name in header}
             self._check_spans(size_bytes - self._start)
         except BaseException:
@@ -108,6 +108,13 @@ class SafeTensors(Mapping[str, "np.ndarray[Any, np.dtype[Any]]"]):
         if not isinstance(header, dict):
             raise ModelFormatError(f"the header of {self._path} is no object")
         return header, 8 + length
+
+    def _check_metadata(self, value: object) -> dict[str, str]:
+        if not isinstance(value, dict) or any(
+            type(part) is not str for pair in value.items() for part in pair
+        ):
+            raise ModelFormatError(f"the metadata of {self._path} is not text to text")
+        return value
 
     def _entry(self, name: str, value: object) -> tuple[str, tuple[int, ...], int, int]:
         try:

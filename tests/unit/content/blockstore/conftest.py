@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import NamedTuple
@@ -46,3 +47,21 @@ def sample(tmp_path: Path) -> Callable[..., Sample]:
         return Sample(path, data, *hash_file(path, profile_named(profile)))
 
     return make
+
+
+@pytest.fixture
+def flip() -> Callable[[Path, int], None]:
+    """`flip(path, offset)` changes a bit as a failing disk would: the file looks untouched."""
+
+    def change(path: Path, offset: int) -> None:
+        seen = path.stat()
+        path.chmod(0o644)
+        with path.open("r+b") as stream:
+            stream.seek(offset)
+            byte = stream.read(1)[0]
+            stream.seek(offset)
+            stream.write(bytes([byte ^ 0x10]))
+        os.utime(path, ns=(seen.st_atime_ns, seen.st_mtime_ns))
+        path.chmod(0o444)
+
+    return change
