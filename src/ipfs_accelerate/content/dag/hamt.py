@@ -61,19 +61,28 @@ def iter_entries(node: Node, unix: UnixNode, reader: BlockReader) -> Iterator[Li
         ContentFormatError: A node is not HAMT, or an entry is in a bucket its hash does not name.
     """
     bits = _checked_bits(unix)
-    pending = [(node, unix, 0, 0)]
-    while pending:
-        node, unix, depth, path = pending.pop()
-        below: list[tuple[Node, UnixNode, int, int]] = []
-        for bucket, link in _buckets(node, unix, bits):
-            here = path << bits | bucket
-            if link.name:
-                _check_place(link.name, here, bits * (depth + 1))
-                yield link
-            else:
-                child = _child(link.cid, bits, depth + 1, reader)
-                below.append((*child, depth + 1, here))
-        pending.extend(reversed(below))
+    below = [_iter_shard(node, unix, bits, 0, 0)]
+    while below:
+        found = next(below[-1], None)
+        if found is None:
+            below.pop()
+        elif found[1].name:
+            yield found[1]
+        else:
+            path, link = found
+            child = _child(link.cid, bits, len(below), reader)
+            below.append(_iter_shard(*child, bits, len(below), path))
+
+
+def _iter_shard(
+    node: Node, unix: UnixNode, bits: int, depth: int, path: int
+) -> Iterator[tuple[int, Link]]:
+    """Links of one node with the hash bits that lead to them; of entries these are checked."""
+    for bucket, link in _buckets(node, unix, bits):
+        here = path << bits | bucket
+        if link.name:
+            _check_place(link.name, here, bits * (depth + 1))
+        yield here, link
 
 
 def find_entry(node: Node, unix: UnixNode, name: str, reader: BlockReader) -> Link | None:

@@ -24,7 +24,7 @@ def test_what_was_hashed_is_read_and_laid_out_alike(size, profile, add, tmp_path
 
 
 def test_a_layout_needs_the_interior_nodes_only(profile, tmp_path: Path) -> None:
-    (tmp_path / "f").write_bytes(np.random.default_rng(1).bytes(2**16))
+    (tmp_path / "f").write_bytes(np.random.default_rng(1).bytes(profile.chunk_bytes * 4 + 1))
     layout, interior = hash_file(tmp_path / "f", profile)
     assert file_layout(layout.root, MemoryBlocks(interior)) == layout
 
