@@ -25,7 +25,7 @@ from ipfs_accelerate.errors import MissingExtraError, UnknownNameError
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from pyfastcdc import FastCDC
+    from pyfastcdc import BinaryStreamReader, FastCDC
 
     from ipfs_accelerate.content.profiles import ImportProfile
 
@@ -101,7 +101,7 @@ def _fixed(stream: BinaryIO, profile: ImportProfile) -> Iterator[memoryview]:
 
 
 def _content_defined(stream: BinaryIO, profile: ImportProfile) -> Iterator[memoryview]:
-    for chunk in _fastcdc(profile).cut_stream(stream):
+    for chunk in _fastcdc(profile).cut_stream(cast("BinaryStreamReader", stream)):
         yield chunk.data
 
 

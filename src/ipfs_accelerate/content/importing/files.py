@@ -45,11 +45,13 @@ def hash_file(
         Where its leaves lie, and the blocks above them, the root first.
 
     Raises:
-        InputError: ``threads`` is not positive.
+        InputError: It is no regular file, or ``threads`` is not positive.
         IntegrityError: The file changed while it was read.
     """
     if threads is not None and threads < 1:
         raise InputError(f"{threads} threads cannot hash")
+    if not Path(path).is_file():
+        raise InputError(f"{path} is not a regular file")
     with Path(path).open("rb", buffering=0) as file:
         before = os.fstat(file.fileno())
         wanted = threads or len(os.sched_getaffinity(0))
@@ -90,8 +92,8 @@ def _leaves_of(
     threads: int,
     progress: Callable[[int], None] | None,
 ) -> list[Leaf]:
-    if profile.chunker == "size":
-        spans = fixed_spans(size_bytes, profile.chunk_bytes)
+    if profile.chunker == "size" or size_bytes <= profile.chunk_min_bytes:
+        spans = fixed_spans(size_bytes, profile.largest_chunk_bytes)
     elif threads > 1:
         spans = iter_spans(file, profile)
     else:

@@ -136,3 +136,19 @@ def test_another_seed_cuts_elsewhere() -> None:
 def test_an_unknown_chunker_is_named() -> None:
     with pytest.raises(UnknownNameError, match="rabin"):
         list(iter_chunks(io.BytesIO(), dataclasses.replace(DEDUP, chunker="rabin")))
+
+
+def test_a_model_with_a_twentieth_of_its_weights_changed_shares_nine_tenths() -> None:
+    rng = np.random.default_rng(3)
+    before = bytearray(rng.standard_normal(8 * 2**20, dtype=np.float32).tobytes())
+    after = bytearray(before)
+    layer = len(before) // 20
+    after[layer * 7 : layer * 8] = rng.standard_normal(layer // 4, dtype=np.float32).tobytes()
+
+    def chunks(whole: bytearray) -> dict[bytes, int]:
+        found = iter_chunks(io.BytesIO(whole), DEDUP)
+        return {hashlib.sha256(chunk).digest(): len(chunk) for chunk in found}
+
+    old, new = chunks(before), chunks(after)
+    moved = sum(size for digest, size in new.items() if digest not in old)
+    assert moved <= 0.10 * len(after)

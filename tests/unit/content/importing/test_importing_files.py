@@ -176,3 +176,9 @@ def test_links_of_files_have_empty_names() -> None:
     _, interior = hash_stream(io.BytesIO(noise(2048)), SMALL["unixfs-v1-2025"])
     assert interior[0][1].startswith(b"\x12")
     assert {link.name for link in pb.decode(interior[0][1]).links} == {""}
+
+
+def test_a_pipe_is_refused_instead_of_waited_for(tmp_path: Path) -> None:
+    os.mkfifo(tmp_path / "pipe")
+    with pytest.raises(InputError, match="not a regular file"):
+        hash_file(tmp_path / "pipe", PROFILES["unixfs-v1-2025"])

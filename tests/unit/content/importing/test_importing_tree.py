@@ -151,3 +151,9 @@ def test_a_directory_is_sharded_above_its_threshold_and_not_at_it(profile: objec
     for links, expected in ((at, Kind.DIRECTORY), (above, Kind.HAMT)):
         root, blocks = build_directory(links, profile)  # type: ignore[arg-type]
         assert unixfs.decode_block(dict(blocks)[root.cid])[1].kind == expected
+
+
+def test_a_name_that_windows_would_split_is_refused(tmp_path: Path) -> None:
+    (tmp_path / "a\\b").write_bytes(b"")
+    with pytest.raises(InputError, match="backslash"):
+        hash_tree(tmp_path, V1)
