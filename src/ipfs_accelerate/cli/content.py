@@ -11,10 +11,24 @@ __all__ = ["COMMANDS", "command"]
 # Verb → (module, name in it, one line of help). Modules load when used.
 COMMANDS: dict[str, tuple[str, str, str]] = {
     "add": ("content_add", "add", "Add a file or folder and print its CID."),
+    "get": ("content_fetch", "get", "Fetch a file or folder from whoever has it."),
     "cat": ("content_read", "cat", "Write a file of the store to stdout."),
     "ls": ("content_read", "ls", "List a folder of the store."),
     "tree": ("content_read", "tree", "List everything below a root."),
     "stat": ("content_read", "stat", "Say what a CID is and how much of it is here."),
+    "publish": ("content_release", "publish", "Sign a release of a model and print its CID."),
+    "fetch": ("content_fetch", "fetch", "Fetch a release: signature first, then every block."),
+    "diff": ("content_release", "diff", "Compare two releases or folders by their blocks."),
+    "verify": ("content_release", "verify", "Check every block, sha256 and signature."),
+    "key": ("content_keys", "key", "Make and show the keys that sign."),
+    "name": ("content_names", "name", "Names that can be moved (IPNS)."),
+    "serve": ("content_serve", "serve", "Serve the store as a trustless gateway."),
+    "sources": ("content_sources", "sources", "Look at the configured sources."),
+    "pin": ("content_keep", "pin", "Keep content whatever the quota is."),
+    "gc": ("content_keep", "gc", "Remove unpinned content until the store fits its quota."),
+    "check": ("content_keep", "check", "Hash the store again; heal what is damaged."),
+    "car": ("content_car", "car", "Move content as CAR archives."),
+    "stats": ("content_keep", "stats", "Say how full the store is."),
 }
 
 

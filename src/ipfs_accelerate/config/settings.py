@@ -136,6 +136,18 @@ class Settings(BaseModel):
         """Where the own signing keys are kept."""
         return self.home / "keys"
 
+    s3: dict[str, object] = Field(
+        default={},
+        exclude=True,
+        repr=False,
+        description="Tables `[s3.endpoints.NAME]`: S3-compatible object stores; never printed.",
+    )
+
+    @property
+    def names_dir(self) -> Path:
+        """Where records of names (IPNS) are kept."""
+        return self.home / "names"
+
     @property
     def ledger_path(self) -> Path:
         """The ledger file in effect."""

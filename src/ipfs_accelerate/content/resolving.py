@@ -6,6 +6,7 @@ from contextlib import ExitStack, closing, contextmanager
 from threading import Event
 from typing import TYPE_CHECKING
 
+from ipfs_accelerate.content.naming import RecordStore
 from ipfs_accelerate.content.reading import resolve_path
 from ipfs_accelerate.content.release import (
     KeyRing,
@@ -15,7 +16,9 @@ from ipfs_accelerate.content.release import (
     open_contents,
     range_map,
 )
-from ipfs_accelerate.content.sources import SourceKind
+from ipfs_accelerate.content.release.fetching import nowhere
+from ipfs_accelerate.content.sources.records import fetch_record
+from ipfs_accelerate.errors import AccelerateError, ConfigurationError
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Sequence
@@ -23,11 +26,13 @@ if TYPE_CHECKING:
     from ipfs_accelerate.config import Settings
     from ipfs_accelerate.content import Cid
     from ipfs_accelerate.content.blockstore import FileBlockStore
+    from ipfs_accelerate.content.naming import IpnsRecord
     from ipfs_accelerate.content.release import Release
     from ipfs_accelerate.content.release.fetching import Origins
     from ipfs_accelerate.content.sources import Source
+    from ipfs_accelerate.content.sources.ranges import RangeMap
 
-__all__ = ["configured_sources", "origins_of", "path_in", "trust_of"]
+__all__ = ["configured_sources", "newest_record", "origins_of", "path_in", "trust_of"]
 
 
 @contextmanager
@@ -44,28 +49,74 @@ def _sources(settings: Settings) -> Iterator[Source]:
     if settings.offline:
         return
     from ipfs_accelerate.content.sources.gateway import GatewaySource
+    from ipfs_accelerate.content.sources.peer import PeerSource
 
-    secret = settings.content_token
-    token = None if secret is None else secret.get_secret_value()
     for url in settings.content_peers:
-        yield GatewaySource(url, token=token, kind=SourceKind.PEER)
+        yield PeerSource(url, token=_token(settings))
     for url in settings.content_gateways:
         yield GatewaySource(url)
 
 
+def _token(settings: Settings) -> str | None:
+    return None if settings.content_token is None else settings.content_token.get_secret_value()
+
+
 def origins_of(settings: Settings) -> Origins:
-    """Makes the sources a release names: its commit on the hub of the settings, unless offline."""
+    """Makes the sources a release names: its commit on the hub, its object store."""
 
     def make(release: Release) -> Sequence[Source]:
-        if release.hub is None or settings.offline:
+        if settings.offline:
             return ()
-        from ipfs_accelerate.content.sources.hub import HubRevision, HubSource
+        ranges = range_map(release)
+        found: list[Source] = []
+        if release.hub is not None:
+            from ipfs_accelerate.content.sources.hub import HubRevision, HubSource
 
-        endpoint = settings.hub_endpoint.rstrip("/")
-        revision = HubRevision(release.hub.repository, release.hub.commit, endpoint)
-        return (HubSource(revision, range_map(release)),)
+            endpoint = settings.hub_endpoint.rstrip("/")
+            revision = HubRevision(release.hub.repository, release.hub.commit, endpoint)
+            found.append(HubSource(revision, ranges))
+        if release.s3 is not None:
+            found.append(_object_store(release.s3, settings, ranges))
+        return found
 
     return make
+
+
+def _object_store(place: str, settings: Settings, ranges: RangeMap) -> Source:
+    from ipfs_accelerate.content.objects import ObjectPool, endpoints_for, endpoints_from
+    from ipfs_accelerate.content.sources.s3 import S3Source
+
+    bucket, _, prefix = place.partition("/")
+    table = settings.s3.get("endpoints", {})
+    if not isinstance(table, dict):
+        raise ConfigurationError("the setting s3.endpoints is not a table of endpoints")
+    pool = ObjectPool(endpoints_for(bucket, endpoints_from(table)), routing="least_loaded")
+    return S3Source(pool, ranges, prefix=prefix)
+
+
+def newest_record(name: Cid, settings: Settings) -> IpnsRecord:
+    """The newest valid record of a name, here or at the configured peers and gateways; it is kept.
+
+    Raises:
+        ContentNotFoundError: Nobody has one.
+    """
+    records = RecordStore(settings.names_dir)
+    reasons: dict[str, str] = {}
+    for url, token in _record_servers(settings):
+        try:
+            records.put(name, fetch_record(url, name, token=token))
+        except AccelerateError as error:
+            reasons[url] = error.message
+    found = records.get(name)
+    if found is None:
+        raise nowhere(name, reasons)
+    return found
+
+
+def _record_servers(settings: Settings) -> Iterator[tuple[str, str | None]]:
+    if not settings.offline:
+        yield from ((url, _token(settings)) for url in settings.content_peers)
+        yield from ((url, None) for url in settings.content_gateways)
 
 
 def path_in(

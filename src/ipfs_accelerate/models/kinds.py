@@ -8,11 +8,14 @@ from typing import TYPE_CHECKING
 
 from ipfs_accelerate.models.safety import PICKLE_SUFFIXES
 from ipfs_accelerate.models.verification_files import kind_of_name
+from ipfs_accelerate.models.verification_onnx import external_files
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
 
-__all__ = ["Choice", "choose", "kinds_of"]
+    from ipfs_accelerate.models.artifact import ModelArtifact
+
+__all__ = ["Choice", "choose", "kinds_of", "stated_kinds"]
 
 #: Files for people; harmless, and licences must travel with what they license.
 _DOCUMENTS = frozenset({".md", ".txt", ".rst"})
@@ -45,6 +48,17 @@ def kinds_of(paths: Iterable[str]) -> dict[str, str | None]:
     """
     known = set(paths)
     return {path: _kind(path, known) for path in known}
+
+
+def stated_kinds(artifact: ModelArtifact) -> dict[str, str | None]:
+    """What each file of a verified model is, external data of its graphs included."""
+    kinds = kinds_of(file.path for file in artifact.files)
+    for component in artifact.components.values():
+        if component.path is not None and component.path.suffix == ".onnx":
+            folder = component.path.parent.relative_to(artifact.directory)
+            for name in external_files(component.path):
+                kinds[(folder / name).as_posix()] = "onnx_data"
+    return kinds
 
 
 def choose(kinds: Mapping[str, str | None], *, allow_pickle: bool = False) -> Choice:

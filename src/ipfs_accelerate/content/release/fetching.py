@@ -15,6 +15,7 @@ from ipfs_accelerate.content.sources import Want
 from ipfs_accelerate.errors import AccelerateError, BlockMismatchError, ContentNotFoundError
 
 if TYPE_CHECKING:
+    from ipfs_accelerate.content.blocks import BlockStore
     from ipfs_accelerate.content.blockstore import FileBlockStore
     from ipfs_accelerate.content.cid import Cid
     from ipfs_accelerate.content.exchange import FetchProgress, FetchReport
@@ -91,9 +92,7 @@ def fetch(  # noqa: PLR0913 - all but the first three by name
     return Fetched(contents, report, signer)
 
 
-def bring_block(
-    cid: Cid, store: FileBlockStore, sources: Sequence[Source], *, cancel: Event
-) -> None:
+def bring_block(cid: Cid, store: BlockStore, sources: Sequence[Source], *, cancel: Event) -> None:
     """One block into a store, from the first source that has it.
 
     Raises:

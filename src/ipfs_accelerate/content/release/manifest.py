@@ -4,7 +4,7 @@
 
     {"schema": "ipfs-accelerate/release", "version": 1, "name": text, "tag": text | null,
      "tree": CID, "profile": text, "created": text, "previous": text | null,
-     "hub": {"repository": text, "commit": text} | null, "conversions": [{…}],
+     "hub": {"repository": text, "commit": text} | null, "s3": text | null, "conversions": [{…}],
      "files": [{"path": text, "size": int, "sha256": bytes, "root": CID, "kind": text | null}]}
 
 ``previous`` is text, not a link: pinning or fetching a release must not drag its history along.
@@ -82,6 +82,7 @@ class Release:
         files: Every file of the tree, sorted by path.
         tag: Its version for people; ``None`` when it has none.
         hub: Where the same files lie on a hub.
+        s3: ``bucket`` or ``bucket/prefix`` where they lie in an object store.
         conversions: How files were made from others: source, settings, parity.
         previous: CID of the release before this one.
     """
@@ -93,11 +94,12 @@ class Release:
     files: tuple[ReleaseFile, ...]
     tag: str | None = None
     hub: HubCommit | None = None
+    s3: str | None = None
     conversions: tuple[Mapping[str, object], ...] = ()
     previous: Cid | None = None
 
     def __post_init__(self) -> None:
-        for text in (self.name, self.profile, self.created, self.tag or "-"):
+        for text in (self.name, self.profile, self.created, self.tag or "-", self.s3 or "-"):
             if not text or len(text) > _MAX_TEXT or not text.isprintable():
                 raise ContentFormatError(f"not a text for a release: {text[:60]!r}")
         _check_files(self.files)
@@ -119,6 +121,7 @@ class Release:
             "profile": self.profile,
             "created": self.created,
             "previous": None if self.previous is None else str(self.previous),
+            "s3": self.s3,
             "hub": hub and {"repository": hub.repository, "commit": hub.commit},
             "conversions": [dict(row) for row in self.conversions],
             "files": [

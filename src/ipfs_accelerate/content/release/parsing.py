@@ -47,6 +47,7 @@ def to_release(body: object) -> Release:
     return Release(
         name=take(fields, "name", str),
         tag=_optional(fields, "tag", str),
+        s3=_optional(fields, "s3", str),
         tree=take(fields, "tree", Cid),
         profile=take(fields, "profile", str),
         created=take(fields, "created", str),

@@ -43,6 +43,7 @@ class Draft:
         profile: Decides the CIDs.
         tag: Its version for people.
         hub: Where the same files lie on a hub.
+        s3: Where they lie in an object store.
         conversions: How files were made from others.
         previous: CID of the release before this one.
     """
@@ -53,6 +54,7 @@ class Draft:
     profile: ImportProfile = UNIXFS_V1_2025
     tag: str | None = None
     hub: HubCommit | None = None
+    s3: str | None = None
     conversions: tuple[Mapping[str, object], ...] = ()
     previous: Cid | None = None
 
@@ -107,6 +109,7 @@ def publish(
         files=files,
         tag=draft.tag,
         hub=draft.hub,
+        s3=draft.s3,
         conversions=draft.conversions,
         previous=draft.previous,
     )
