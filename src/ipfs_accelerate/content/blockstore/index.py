@@ -6,13 +6,15 @@ turns on one connection, writers of several processes wait for each other (SQLit
 
 from __future__ import annotations
 
+import fcntl
+import os
 import sqlite3
 from collections import deque
 from contextlib import contextmanager
 from threading import Lock
 from typing import TYPE_CHECKING, Any
 
-from ipfs_accelerate.content.blockstore.faults import REBUILD_HINT, sqlite_fault
+from ipfs_accelerate.content.blockstore.faults import REBUILD_HINT, os_faults, sqlite_fault
 from ipfs_accelerate.errors import SchemaTooNewError, StoreCorruptError
 
 if TYPE_CHECKING:
@@ -73,12 +75,13 @@ class Index:
         self._timeout_s = timeout_s
         self._pool: deque[sqlite3.Connection] = deque()
         self._turn = Lock()
-        self._writer = self._connect()
-        try:
-            self._prepare()
-        except BaseException:
-            self._writer.close()
-            raise
+        with self._alone():
+            self._writer = self._connect()
+            try:
+                self._prepare()
+            except BaseException:
+                self._writer.close()
+                raise
 
     def rows(self, sql: str, values: Sequence[object] = ()) -> list[Any]:
         """Everything a query finds, as committed by any process so far.
@@ -126,10 +129,24 @@ class Index:
 
     def close(self) -> None:
         """Drop every connection."""
-        with self._turn:
+        with self._turn, self._alone():
             while self._pool:
                 self._pool.pop().close()
             self._writer.close()
+
+    @contextmanager
+    def _alone(self) -> Iterator[None]:
+        """Take turns with other processes that open or close an index.
+
+        SQLite does not wait for them while it turns WAL on.
+        """
+        with os_faults(f"locking {self.path}"):
+            handle = os.open(f"{self.path}.opening", os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o644)
+        try:
+            fcntl.flock(handle, fcntl.LOCK_EX)
+            yield
+        finally:
+            os.close(handle)
 
     def _connect(self) -> sqlite3.Connection:
         try:
@@ -141,7 +158,8 @@ class Index:
         try:
             link.execute("PRAGMA foreign_keys = ON")
             link.execute("PRAGMA cache_size = -16000")
-            link.execute("PRAGMA journal_mode = WAL")
+            if link.execute("PRAGMA journal_mode").fetchone()[0] != "wal":
+                link.execute("PRAGMA journal_mode = WAL")
         except sqlite3.Error as error:
             link.close()
             raise sqlite_fault(error, self.path) from error
