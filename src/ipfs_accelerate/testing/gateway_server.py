@@ -11,6 +11,7 @@ from __future__ import annotations
 
 import contextlib
 import socket
+import sys
 import threading
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
@@ -227,6 +228,11 @@ class _Server(ThreadingHTTPServer):
         finally:
             if self._context is not None:
                 request.close()
+
+    def handle_error(self, request: object, client_address: object) -> None:
+        """A client that goes away is no error; anything else is shown."""
+        if not isinstance(sys.exception(), OSError):
+            super().handle_error(request, client_address)
 
     def shutdown_request(self, request: object) -> None:
         assert isinstance(request, socket.socket)

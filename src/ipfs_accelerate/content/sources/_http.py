@@ -78,6 +78,11 @@ class Reply:
         self.received_bytes = 0
 
     @property
+    def trailer(self) -> Mapping[str, str]:
+        """Headers after a body in chunks, names in lower case; known once it was read."""
+        return self._connection.trailer
+
+    @property
     def is_drained(self) -> bool:
         """Whether the whole body was read."""
         return self._response.isclosed()
@@ -349,8 +354,9 @@ def _retry_after_s(reply: Reply) -> float | None:
 
 
 def _redirect(first: Origin, url: str, location: str) -> str:
-    target = urljoin(url, location)
+    target = location
     try:
+        target = urljoin(url, location)
         is_allowed = first.may_redirect_to(Origin.of(urlsplit(target)))
     except (ValueError, InputError):
         is_allowed = False

@@ -10,6 +10,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from ipfs_accelerate.content.cid import Cid, read_varint
+from ipfs_accelerate.content.dag import cbor
 from ipfs_accelerate.content.limits import MAX_BLOCK_BYTES
 from ipfs_accelerate.errors import ConnectivityError, ContentFormatError, ContentLimitError
 
@@ -58,7 +59,8 @@ def _skip_header(reply: Reply) -> None:
         raise ContentFormatError(f"{reply.url} sends no CAR: its header has {length} bytes")
     header = memoryview(bytearray(length))
     _fill(reply, header)
-    if b"gversion\x01" not in bytes(header):  # the key `version` and the integer 1 in DAG-CBOR
+    decoded = cbor.decode(bytes(header))
+    if not isinstance(decoded, dict) or decoded.get("version") != 1:
         raise ContentFormatError(f"{reply.url} sends no CAR of version 1")
 
 

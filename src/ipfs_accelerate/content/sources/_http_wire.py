@@ -31,6 +31,7 @@ __all__ = ["Cancelled", "Connection", "Patience", "Stalled", "is_loopback", "pro
 
 #: How often a waiting thread looks at its cancel event.
 _POLL_S = 0.1
+_MAX_TRAILERS, _MAX_TRAILER_BYTES = 32, 8192
 #: Fewer bytes than this within one whole time-out count as silence.
 _MIN_WINDOW_BYTES = 1024
 
@@ -103,6 +104,7 @@ class Connection(http.client.HTTPConnection):
         self._context = context
         self._server_name = tunnel[0] if tunnel else host
         self.patience: Patience | None = None
+        self.trailer: dict[str, str] = {}
         self.response_class = functools.partial(_Response, connection=self)  # type: ignore[assignment]
         if tunnel:
             self.set_tunnel(*tunnel)
@@ -148,6 +150,20 @@ class _Response(http.client.HTTPResponse):
         self.fp.close()
         sock.settimeout(_POLL_S)
         self.fp = io.BufferedReader(_PatientReader(sock, connection), 64 * 1024)
+        self._connection = connection
+        connection.trailer = {}
+
+    def _read_and_discard_trailer(self) -> None:
+        """Overridden to keep what the base class throws away: errors of streams come in it."""
+        for _ in range(_MAX_TRAILERS):
+            line = self.fp.readline(_MAX_TRAILER_BYTES + 1)
+            if len(line) > _MAX_TRAILER_BYTES:
+                raise http.client.LineTooLong("trailer line")
+            if line in {b"\r\n", b"\n", b""}:
+                return
+            name, _, value = line.decode("latin-1").partition(":")
+            self._connection.trailer[name.strip().lower()] = value.strip()
+        raise http.client.HTTPException(f"more than {_MAX_TRAILERS} trailers")
 
 
 class _PatientReader(io.RawIOBase):

@@ -16,6 +16,7 @@ from ipfs_accelerate.content.sources._http_car import iter_frames
 from ipfs_accelerate.content.sources.protocol import SourceKind, Want
 from ipfs_accelerate.errors import (
     AccelerateError,
+    BlockMismatchError,
     ConnectivityError,
     ContentFormatError,
     ContentLimitError,
@@ -155,8 +156,8 @@ class GatewaySource:
             if reply.status != 200:
                 raise refusal(reply, f"block {want.cid}")
             block = reply.read_body(MAX_BLOCK_BYTES)
-            if not reply.is_framed and len(block) < (want.size_bytes or 0):
-                raise ConnectivityError(f"{url} cut off after {len(block)} bytes")
+            if not reply.is_framed and not _is_right(want, block):
+                raise ConnectivityError(f"{url} cut off, after {len(block)} bytes or before")
             deliver(want, block)
 
     def _fetch_run(self, run: Sequence[Want], deliver: Deliver, patience: Patience) -> bool:
@@ -204,6 +205,15 @@ def _follows(before: Want, want: Want) -> bool:
     if None in {before.offset, before.size_bytes, want.offset, want.size_bytes}:
         return False
     return want.offset == (before.offset or 0) + (before.size_bytes or 0)
+
+
+def _is_right(want: Want, block: memoryview) -> bool:
+    """Where nothing tells a cut body from a whole one, only its hash does: no proof of a lie."""
+    try:
+        want.cid.verify(block)
+    except BlockMismatchError:
+        return False
+    return True
 
 
 def _deliver_frames(reply: Reply, run: Sequence[Want], deliver: Deliver) -> Want | None:
