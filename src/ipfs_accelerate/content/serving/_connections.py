@@ -68,6 +68,8 @@ class Connection(asyncio.Protocol):
         self._timer: asyncio.TimerHandle | None = None
         self._is_waiting = False
         self.client = ""
+        #: The client will send no more, but may still read.
+        self.is_ended = False
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         """See `asyncio.Protocol`."""
@@ -101,7 +103,8 @@ class Connection(asyncio.Protocol):
 
     def eof_received(self) -> bool | None:
         """See `asyncio.Protocol`."""
-        return self._parser.eof_received() if self._parser is not None else None
+        self.is_ended = True
+        return not self._is_waiting and self._parser is not None
 
     def pause_writing(self) -> None:
         """See `asyncio.Protocol`."""

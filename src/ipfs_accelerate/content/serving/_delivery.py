@@ -25,6 +25,8 @@ if TYPE_CHECKING:
 __all__ = ["Answer", "Delivery"]
 
 _log = logging.getLogger(__name__)
+#: How often a paced answer looks whether anybody still waits for it.
+_LOOK_S = 0.5
 
 
 @dataclass(slots=True)
@@ -71,10 +73,9 @@ class Delivery:
         return self._rates.wait_s(client, self._clock.now_ns())
 
     async def send(self, answer: Answer) -> web.StreamResponse:
-        """Send what is not sent by aiohttp itself.
+        """Send an answer, or what is to be said instead of it.
 
-        Raises:
-            ConnectionResetError: The client is gone, does not read, or the body failed midway.
+        Where the client is gone, does not read, or the body fails midway, the connection is cut.
         """
         response = answer.response
         if answer.request.method == "HEAD":
@@ -117,28 +118,28 @@ class Delivery:
         return self._whole(answer)
 
     async def _stream(self, answer: Answer) -> web.StreamResponse:
+        from aiohttp import web
+
         source = PieceSource(_pieces(answer.response))
         try:
-            first = await self._pull(source)
+            batch = await self._pull(source)
         except Exception as error:  # noqa: BLE001 - the border of a request
             self._workers.submit(source.close)
             return self._replace(answer, failure(error))
-        try:
-            return await self._send_batches(answer, source, first)
-        except BaseException as error:
-            self._cut(answer, error)
-            raise ConnectionResetError("the answer was broken off") from error
-        finally:
-            self._workers.submit(source.close)
-
-    async def _send_batches(
-        self, answer: Answer, source: PieceSource, batch: Batch
-    ) -> web.StreamResponse:
-        from aiohttp import web
-
-        http = answer.http
         out = web.StreamResponse(status=answer.response.status, headers=answer.headers)
         out.content_length = _length(answer.response)
+        try:
+            await self._send_batches(answer, out, source, batch)
+        except Exception as error:  # noqa: BLE001 - the border of a request
+            self._cut(answer, error)
+        finally:
+            self._workers.submit(source.close)
+        return out
+
+    async def _send_batches(
+        self, answer: Answer, out: web.StreamResponse, source: PieceSource, batch: Batch
+    ) -> None:
+        http = answer.http
         is_chunked = out.content_length is None and http.version >= (1, 1)
         if is_chunked:
             out.enable_chunked_encoding()
@@ -155,28 +156,31 @@ class Delivery:
             await sender.send(batch)
             self._charge(answer, batch.size_bytes)
             if batch.is_last:
-                return out
-            await self._pace(answer.request.client)
+                return
+            await self._pace(answer)
             batch = await self._pull(source)
 
     async def _pull(self, source: PieceSource) -> Batch:
         return await asyncio.get_running_loop().run_in_executor(self._workers, source.pull)
 
-    async def _pace(self, client: str) -> None:
-        wait_s = self.wait_s(client)
-        if wait_s > 0:
-            await asyncio.sleep(wait_s)
+    async def _pace(self, answer: Answer) -> None:
+        """Wait until the client may be sent more, unless it has gone."""
+        while (wait_s := self.wait_s(answer.request.client)) > 0:
+            await asyncio.sleep(min(wait_s, _LOOK_S))
+            if answer.http.transport is None or answer.http.transport.is_closing():
+                raise ConnectionResetError("the client is gone")
 
     def _charge(self, answer: Answer, size_bytes: int) -> None:
         answer.sent_bytes += size_bytes
         self._counters.sent_bytes[answer.response.label] += size_bytes
         self._rates.take(answer.request.client, size_bytes, self._clock.now_ns())
 
-    def _cut(self, answer: Answer, error: BaseException) -> None:
+    def _cut(self, answer: Answer, error: Exception) -> None:
+        """Break the connection; aiohttp then finds it closed and ends quietly."""
         self._counters.cut += 1
         if isinstance(error, TimeoutError):
             self._counters.rejections["stalled"] += 1
-        elif not isinstance(error, ConnectionError | asyncio.CancelledError):
+        elif not isinstance(error, ConnectionError):
             _log.warning("%s was broken off: %s", ascii(answer.request.path), error)
         if answer.http.transport is not None:
             answer.http.transport.abort()

@@ -10,7 +10,7 @@ import asyncio
 import logging
 import math
 from concurrent.futures import ThreadPoolExecutor
-from typing import TYPE_CHECKING, cast
+from typing import TYPE_CHECKING, Any, cast
 
 from ipfs_accelerate.content.serving._delivery import Answer, Delivery
 from ipfs_accelerate.content.serving.access import Access, Refusal
@@ -26,9 +26,20 @@ if TYPE_CHECKING:
     from ipfs_accelerate.content.serving.statistics import Counters
     from ipfs_accelerate.telemetry import Clock
 
-__all__ = ["HttpShell"]
+__all__ = ["HttpShell", "QuietLogger"]
 
 _access_log = logging.getLogger("ipfs_accelerate.content.serving.requests")
+
+
+class QuietLogger(logging.LoggerAdapter[logging.Logger]):
+    """What aiohttp logs with: requests that cannot be parsed are no errors of this server."""
+
+    def exception(self, msg: object, *args: object, **kwargs: Any) -> None:  # noqa: ANN401
+        """Log at the level the cause deserves."""
+        from aiohttp.http_exceptions import HttpProcessingError
+
+        is_theirs = isinstance(kwargs.get("exc_info"), HttpProcessingError)
+        self.log(logging.DEBUG if is_theirs else logging.ERROR, msg, *args, **kwargs)
 
 
 class HttpShell:
@@ -48,25 +59,27 @@ class HttpShell:
 
     async def handle(self, http: web.BaseRequest) -> web.StreamResponse:
         """Answer one request; what aiohttp calls."""
+        from aiohttp import web
+
         if http.transport is None:
-            raise ConnectionResetError("the client is gone")
+            return web.Response()
         connection = cast("Connection", http.transport.get_protocol())
         connection.busy()
         started_ns = self._clock.now_ns()
         try:
             request, response = await self._respond(http, connection.client)
-            headers = {
-                "Server": "ipfs-accelerate",
-                **response.headers,
-                **self._access.cors(request),
-            }
+            own = {"Server": "ipfs-accelerate"}
+            headers = own | dict(response.headers) | self._access.cors(request)
             sent = Answer(http, request, response, headers)
             try:
-                return await self._delivery.send(sent)
+                out = await self._delivery.send(sent)
             finally:
                 self._record(sent, started_ns)
         finally:
             connection.idle()
+        if connection.is_ended:
+            out.force_close()
+        return out
 
     async def _respond(self, http: web.BaseRequest, client: str) -> tuple[Request, Response]:
         path, _, query = http.raw_path.partition("?")

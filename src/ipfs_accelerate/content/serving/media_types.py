@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import json
 import mimetypes
 from typing import TYPE_CHECKING
@@ -11,8 +12,6 @@ if TYPE_CHECKING:
 
 __all__ = ["media_type_of"]
 
-#: The built-in table only: what the machine has installed must not change answers.
-_TYPES = mimetypes.MimeTypes()
 _BINARY = "application/octet-stream"
 
 
@@ -23,10 +22,18 @@ def media_type_of(name: str, head: Callable[[], bytes]) -> str:
         name: May be empty.
         head: Reads its first bytes; called only where the name says nothing.
     """
-    known, encoding = _TYPES.guess_type(name, strict=True)
+    known, encoding = _table().guess_type(name, strict=True)
     if known is not None and encoding is None:
         return f"{known}; charset=utf-8" if known.startswith("text/") else known
-    return _BINARY if "." in name.strip(".") else _sniffed(head())
+    return _BINARY if encoding is not None else _sniffed(head())
+
+
+@functools.cache
+def _table() -> mimetypes.MimeTypes:
+    """Built-in types only: what the machine has installed must not change answers."""
+    made = mimetypes.MimeTypes()
+    made.add_type("text/markdown", ".md")
+    return made
 
 
 def _sniffed(head: bytes) -> str:

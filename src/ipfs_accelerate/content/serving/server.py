@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import asyncio
+import logging
 import signal
 import threading
 from concurrent.futures import Future
 from typing import TYPE_CHECKING, Self
 
 from ipfs_accelerate.content.serving._connections import Connections
-from ipfs_accelerate.content.serving._http import HttpShell
+from ipfs_accelerate.content.serving._http import HttpShell, QuietLogger
 from ipfs_accelerate.content.serving.access import open_access
 from ipfs_accelerate.content.serving.gateway import Gateway, Options
 from ipfs_accelerate.content.serving.limits import Limits
@@ -73,8 +74,13 @@ class GatewayServer:
         self._access = open_access(host, token, options.cors_origins)
         self._counters = Counters()
         gateway = Gateway(store, options, is_local=self._access.is_local)
-        self._router = Router([*gateway.routes(), *routes])
-        self._clock = clock or MonotonicClock()
+        self._shell = HttpShell(
+            Router([*gateway.routes(), *routes]),
+            self._access,
+            self._limits,
+            self._counters,
+            clock or MonotonicClock(),
+        )
         self._address = (host, port)
         self._loop: asyncio.AbstractEventLoop | None = None
         self._stop: asyncio.Event | None = None
@@ -146,6 +152,8 @@ class GatewayServer:
             if self._started.done():
                 raise
             self._started.set_exception(error)
+        finally:
+            self._shell.workers.shutdown()
 
     async def _serve(self) -> None:
         try:
@@ -153,12 +161,12 @@ class GatewayServer:
         except ImportError as error:
             raise MissingExtraError("content", needed_for="serving", module="aiohttp") from error
         limits, loop = self._limits, asyncio.get_running_loop()
-        shell = HttpShell(self._router, self._access, limits, self._counters, self._clock)
         parsers = web.Server(
-            shell.handle,
+            self._shell.handle,
             keepalive_timeout=limits.idle_timeout_s + limits.header_timeout_s,
             lingering_time=1.0,
             access_log=None,
+            logger=QuietLogger(logging.getLogger(__name__), {}),
             max_line_size=limits.target_bytes,
             max_field_size=limits.header_bytes,
         )
@@ -178,4 +186,3 @@ class GatewayServer:
         server.close()
         parsers.pre_shutdown()
         await parsers.shutdown(_GRACE_S)
-        shell.workers.shutdown(cancel_futures=True)

@@ -30,7 +30,7 @@ def gateway(vectors: MemoryBlocks):
         yield server
 
 
-@pytest.fixture
+@pytest.fixture(scope="session")
 def web(gateway: GatewayServer):
     with httpx.Client(base_url=gateway.url) as client:
         yield client

@@ -4,15 +4,14 @@ from __future__ import annotations
 
 import io
 import re
-from typing import TYPE_CHECKING
 
+import httpx
 import pytest
 
 from ipfs_accelerate.content import Cid, MemoryBlocks
 from ipfs_accelerate.content.car import read_car
-
-if TYPE_CHECKING:
-    import httpx
+from ipfs_accelerate.content.dag import Link, hamt
+from ipfs_accelerate.content.serving import GatewayServer
 
 RAW_ROOT = "bafybeie72edlprgtlwwctzljf6gkn2wnlrddqjbkxo3jomh4n7omwblxly"
 RAW_DIR = "bafybeifaqksygmsbnqe76kwvxoqxtkzcwssq5jkhuo65ldtqiunr3bxlra"
@@ -305,6 +304,26 @@ def test_json_in_a_file_is_json(web: httpx.Client) -> None:
         answer = web.get(f"/ipfs/{cid}", headers=headers)
         assert answer.headers["content-type"] == "application/json"
         assert answer.json() == {"test": "i am a plain json file"}
+
+
+def test_a_path_through_shards_is_proved_by_those_on_the_way() -> None:
+    target = Cid.of(b"target")
+    blocks = MemoryBlocks([(target, b"target")])
+    entries = [Link(f"name-{number}", target, 6) for number in range(300)]
+    root, nodes = hamt.build(entries, 16, lambda block: Cid.of(block, codec=0x70))
+    for cid, block in nodes:
+        blocks.put(cid, block)
+    with GatewayServer(blocks, token=None) as server, httpx.Client(base_url=server.url) as client:
+        path = f"/ipfs/{root.cid}/name-123"
+        assert client.get(path).text == "target"
+        proof = car_of(client.get(f"{path}?format=car"))
+        assert (proof[0], proof[-1]) == (str(root.cid), str(target))
+        assert 3 <= len(proof) <= 6
+        shards = car_of(client.get(f"/ipfs/{root.cid}?format=car&dag-scope=entity"))
+        assert set(shards) == {str(cid) for cid, _ in nodes}
+        listing = client.get(f"/ipfs/{root.cid}?format=json").json()
+        assert {entry["name"] for entry in listing["entries"]} == {link.name for link in entries}
+        assert client.get(f"/ipfs/{root.cid}/name-1234").status_code == 404
 
 
 # Other codecs
