@@ -1,10 +1,10 @@
-"""What a symlink of a tree may point at."""
+"""What may be written to disk of a tree that others made."""
 
 from __future__ import annotations
 
 from ipfs_accelerate.errors import UnsafeModelError
 
-__all__ = ["check_symlink"]
+__all__ = ["check_portable", "check_symlink"]
 
 
 def check_symlink(path: str, target: str) -> None:
@@ -35,4 +35,20 @@ def check_symlink(path: str, target: str) -> None:
         raise UnsafeModelError(
             f"symlink {path!r} could lead out of the tree: its target is {target[:200]!r}",
             hint="only relative targets inside are allowed; follow symlinks when adding",
+        )
+
+
+def check_portable(path: str) -> None:
+    """Refuse a path that would be another one on Windows.
+
+    Args:
+        path: Normal POSIX path within the tree.
+
+    Raises:
+        UnsafeModelError: It holds a backslash.
+    """
+    if "\\" in path:
+        raise UnsafeModelError(
+            f"the name {path!r} holds a backslash, a separator on Windows",
+            hint="the tree can be listed and served, but is not written to disk",
         )

@@ -88,8 +88,7 @@ def hash_tree(
             the Hugging Face cache. The published profiles keep symlinks.
 
     Raises:
-        InputError: The path is neither file nor directory, or a name holds a backslash, which would
-            be a separator on Windows.
+        InputError: The path is neither file nor directory.
         UnsafeModelError: A symlink could lead out of the tree.
         ContentLimitError: Folders are nested deeper than `MAX_PATH_DEPTH`, or in themselves.
         IntegrityError: A file changed while it was read.
@@ -167,8 +166,6 @@ class _Walk:
         return root
 
     def _entry(self, entry: os.DirEntry[str], path: str, above: tuple[str, ...]) -> pb.Link | None:
-        if "\\" in entry.name:
-            raise InputError(f"the name of {entry.path!r} holds a backslash", hint="rename it")
         if entry.is_symlink() and not self._follow:
             return self._symlink(entry.path, path)
         if entry.is_dir():

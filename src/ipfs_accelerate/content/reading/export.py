@@ -9,7 +9,7 @@ import tempfile
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from ipfs_accelerate.content.dag.confine import check_symlink
+from ipfs_accelerate.content.dag.confine import check_portable, check_symlink
 from ipfs_accelerate.content.limits import MAX_FILE_BYTES
 from ipfs_accelerate.content.reading.files import iter_file
 from ipfs_accelerate.content.reading.tree import iter_tree
@@ -44,7 +44,7 @@ def export(
 
     Raises:
         InputError: Something is at the destination.
-        UnsafeModelError: A symlink could lead out of the tree.
+        UnsafeModelError: A symlink could lead out of the tree, or a name is not portable.
         ContentFormatError: A name is unsafe, or sizes contradict each other.
         ContentLimitError: The tree is larger than ``max_bytes``.
         ContentNotFoundError: A block is not here.
@@ -76,6 +76,7 @@ def _check(entries: Sequence[TreeEntry], parent: Path, max_bytes: int) -> None:
     if total > (free := shutil.disk_usage(parent).free):
         raise DiskFullError(f"a tree of {total} bytes does not fit the {free} free at {parent}")
     for entry in entries:
+        check_portable(entry.path)
         if entry.kind == "symlink":
             check_symlink(entry.path, entry.target or "")
 

@@ -137,11 +137,11 @@ def _find(found: _Seen, name: str, reader: BlockReader) -> tuple[Cid, int] | Non
 
 def _joined(folder: str, name: str) -> str:
     """Where a name leads; a name with separators or dots only within the tree."""
-    if "/" not in name and name not in {"", ".", ".."} and not any(c in name for c in "\\\0"):
+    if "/" not in name and name not in {"", ".", ".."} and "\0" not in name:
         return f"{folder}/{name}" if folder else name
     path = posixpath.normpath(f"{folder}/{name}" if folder else name)
     is_out = path in {".", ".."} or path.startswith(("../", "/"))
-    if is_out or not name or name.startswith("/") or any(c in name for c in "\\\0"):
+    if is_out or not name or name.startswith("/") or "\0" in name:
         raise ContentFormatError(
             f"an entry of {folder or 'the root'!r} has the unsafe name {name[:200]!r}", hint=_UNSAFE
         )

@@ -13,6 +13,7 @@ from ipfs_accelerate.content import PROFILES, Cid, MemoryBlocks
 from ipfs_accelerate.content.dag import Kind, pb, unixfs
 from ipfs_accelerate.content.importing import HashedTree, hash_tree, iter_blocks
 from ipfs_accelerate.content.importing.directories import build_directory
+from ipfs_accelerate.content.reading import iter_tree
 from ipfs_accelerate.errors import (
     BlockMismatchError,
     ContentLimitError,
@@ -153,7 +154,8 @@ def test_a_directory_is_sharded_above_its_threshold_and_not_at_it(profile: objec
         assert unixfs.decode_block(dict(blocks)[root.cid])[1].kind == expected
 
 
-def test_a_name_that_windows_would_split_is_refused(tmp_path: Path) -> None:
+def test_a_name_with_a_backslash_is_one_name(tmp_path: Path) -> None:
     (tmp_path / "a\\b").write_bytes(b"")
-    with pytest.raises(InputError, match="backslash"):
-        hash_tree(tmp_path, V1)
+    tree = hash_tree(tmp_path, V1)
+    entries = list(iter_tree(tree.root, MemoryBlocks(iter_blocks(tree))))
+    assert [entry.path for entry in entries] == ["", "a\\b"]
