@@ -49,12 +49,15 @@ class RationSettings:
         patience_blocks: After that, in multiples of the slowest typical time of a block.
         least_patience_ns: Never less than this.
         origin_blocks: Blocks in flight from the origin, over the whole team.
+        least_behind_ns: A queue that is expected to take less is left to its owner; it has to be
+            long beside the time that news travels.
     """
 
     first_patience_ns: int = 30 * _SECOND_NS
     patience_blocks: int = 4
     least_patience_ns: int = 3 * _SECOND_NS
     origin_blocks: int = 8
+    least_behind_ns: int = _SECOND_NS
 
 
 @dataclass(slots=True)
@@ -103,14 +106,20 @@ class Ration:
     # -- events ----------------------------------------------------------------------------------
 
     def state(self, peer: str, state: State, *, now_ns: int) -> bool:
-        """A peer said everything about itself; ``False`` when its leaves are not these."""
+        """A peer said everything about itself; ``False`` when its leaves are not these.
+
+        A peer that does not know the leaves yet has none, but owns its part already.
+        """
+        if not len(state.have):
+            nothing = np.zeros(len(self._keys), dtype=np.bool_)
+            state = State(state.is_member, nothing, nothing)
         if len(state.have) != len(self._keys):
             return False
         known = self._peers.get(peer)
         if known is None:
             self._peers[peer] = self._new(peer, state, now_ns)
             return True
-        known.is_member, known.have, known.progress_ns = state.is_member, state.have, now_ns
+        known.is_member, known.have, known.progress_ns = state.is_member, state.have.copy(), now_ns
         known.claimed_ns = np.where(
             state.claims, np.where(known.claimed_ns > 0, known.claimed_ns, now_ns), 0
         )
@@ -182,6 +191,12 @@ class Ration:
         by_score = np.argsort(self._own.scores[mine])[::-1]
         return mine[by_score][:share]
 
+    def stale(self, *, now_ns: int) -> list[int]:
+        """Own claims that others do not wait for any more."""
+        claimed_ns = self._own.claimed_ns
+        old = (claimed_ns > 0) & (now_ns - claimed_ns >= self.patience_ns())
+        return [int(leaf) for leaf in np.flatnonzero(old)]
+
     def _must_wait(self, own: int, queues: npt.NDArray[np.int64], in_flight: Sequence[int]) -> bool:
         """Whether as many as may ask the origin do so or come first, longer queues before others.
 
@@ -239,7 +254,7 @@ class Ration:
     def _new(self, peer: str, state: State, now_ns: int) -> _Peer:
         return _Peer(
             scores=_scores(peer, self._keys),
-            have=state.have,
+            have=state.have.copy(),
             claimed_ns=np.where(state.claims, now_ns, 0),
             is_member=state.is_member,
             gave_up=np.zeros(len(self._keys), dtype=np.bool_),
@@ -299,8 +314,9 @@ class Ration:
         left alone.
         """
         queues = np.bincount(owners[pending], minlength=len(team))
-        longest = int(queues.argmax())
-        if queues[longest] < 2:
+        expected_ns = queues * np.array([peer.block_ns for peer in team])
+        longest = int(expected_ns.argmax())
+        if queues[longest] < 2 or expected_ns[longest] < self._settings.least_behind_ns:
             return np.zeros(0, dtype=np.intp)
         queue = np.flatnonzero(pending & (owners == longest))
         last = queue[np.argsort(team[longest].scores[queue])[: len(queue) // 2]]

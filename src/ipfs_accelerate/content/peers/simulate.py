@@ -2,7 +2,8 @@
 
 Every simulated node runs `Ration`, the code that decides in real nodes; links are the model: a
 transfer gets the lesser of an equal share of the sender's uplink and of the receiver's downlink,
-recomputed when a transfer begins or ends, plus one latency. Results carry the origin ``simulated``
+and never more than one connection carries, recomputed when a transfer begins or ends, plus one
+latency. Results carry the origin ``simulated``
 and never stand beside measured ones unmarked.
 """
 
@@ -10,7 +11,11 @@ from __future__ import annotations
 
 import hashlib
 import heapq
+import math
+from collections import Counter
+from collections.abc import Mapping
 from dataclasses import dataclass, field
+from enum import StrEnum
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -22,9 +27,10 @@ from ipfs_accelerate.telemetry import Origin
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-__all__ = ["SimulatedNode", "SimulatedSwarm", "SwarmResult", "simulate"]
+__all__ = ["ORIGIN", "SimulatedNode", "SimulatedSwarm", "Strategy", "SwarmResult", "simulate"]
 
-_ORIGIN = -1
+#: The origin as a sender.
+ORIGIN = -1
 _TICK_NS = 100_000_000
 _GATHER_NS = 50_000_000
 
@@ -39,6 +45,7 @@ class SimulatedNode:
         latency_ns: One way, to any other.
         dies_ns: When it falls silent; ``None`` for never.
         is_liar: It announces everything and sends wrong bytes.
+        flow_bytes_per_s: Most that one connection to it carries, as with loss.
     """
 
     up_bytes_per_s: float
@@ -46,6 +53,18 @@ class SimulatedNode:
     latency_ns: int = 1_000_000
     dies_ns: int | None = None
     is_liar: bool = False
+    flow_bytes_per_s: float = math.inf
+
+
+class Strategy(StrEnum):
+    """How nodes decide what to ask the origin for."""
+
+    #: As real nodes do: every block has an owner, who asks for it (`Ration`).
+    OWNED = "owned"
+    #: Whoever misses a block asks a peer that has it, or else the origin at once.
+    GREEDY = "greedy"
+    #: Everybody asks the origin for everything.
+    ALONE = "alone"
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,6 +80,7 @@ class SimulatedSwarm:
         limit_ns: The simulation ends here at the latest.
         downloads: Blocks one node has in flight from peers; ``uploads`` likewise to them.
         uploads: A peer that sends so many is passed over.
+        strategy: What the nodes do.
     """
 
     nodes: tuple[SimulatedNode, ...]
@@ -72,6 +92,7 @@ class SimulatedSwarm:
     downloads: int = 8
     uploads: int = 8
     settings: RationSettings | None = None
+    strategy: Strategy = Strategy.OWNED
 
 
 @dataclass(frozen=True, slots=True)
@@ -86,6 +107,8 @@ class SwarmResult:
         bans: Pairs (who banned, whom).
         duplicates: Blocks the origin sent beyond the first of each.
         unfinished: Honest living nodes that were not whole at the end.
+        edges: Sender and receiver → blocks that arrived; the origin is `ORIGIN`.
+        done_ns: When each node was whole; ``None`` for those that never were.
     """
 
     makespan_ns: int | None
@@ -95,6 +118,8 @@ class SwarmResult:
     bans: frozenset[tuple[int, int]]
     duplicates: int
     unfinished: tuple[int, ...]
+    edges: Mapping[tuple[int, int], int] = field(default_factory=dict)
+    done_ns: tuple[int | None, ...] = ()
     origin: Origin = Origin.SIMULATED
 
 
@@ -146,6 +171,7 @@ class _Links:
         touched = self.by_source[changed.source] | self.by_target[changed.target]
         for flow in sorted(touched, key=lambda f: (f.source, f.target, f.leaf)):
             rate = min(
+                self._swarm.nodes[flow.target].flow_bytes_per_s,
                 self._up(flow.source) / len(self.by_source[flow.source]),
                 self._swarm.nodes[flow.target].down_bytes_per_s / len(self.by_target[flow.target]),
             )
@@ -161,7 +187,7 @@ class _Links:
         self._events.after(rest_ns, lambda: then(flow) if flow.version == version else None)
 
     def _up(self, source: int) -> float:
-        if source == _ORIGIN:
+        if source == ORIGIN:
             return self._swarm.origin_bytes_per_s
         return self._swarm.nodes[source].up_bytes_per_s
 
@@ -191,6 +217,7 @@ class _Simulation:
         self._links = _Links(swarm, self._events)
         self._counts = dict.fromkeys(("origin", "peer", "wrong"), 0)
         self._bans: set[tuple[int, int]] = set()
+        self._edges: Counter[tuple[int, int]] = Counter()
         keys = sorted(hashlib.sha256(f"leaf {i}".encode()).digest() for i in range(swarm.leaves))
         self._nodes = [self._node(number, plan, keys) for number, plan in enumerate(swarm.nodes)]
 
@@ -233,17 +260,33 @@ class _Simulation:
         node = self._nodes[number]
         if node.is_dead or node.done_ns is not None:
             return
+        if self.swarm.strategy is not Strategy.OWNED:
+            self._act_alone(number)
+            return
         for leaf in node.ration.allowed(now_ns=self._events.now_ns).tolist():
             if leaf not in node.wanted:
                 node.ration.claim(leaf, now_ns=self._events.now_ns)
                 self._tell(number, Record.CLAIM, leaf)
-                self._begin(_ORIGIN, number, leaf)
+                self._begin(ORIGIN, number, leaf)
         self._ask_peers(number)
+
+    def _act_alone(self, number: int) -> None:
+        """Without owners: whatever is missing and, with peers, nobody offers."""
+        node = self._nodes[number]
+        if self.swarm.strategy is Strategy.GREEDY:
+            self._ask_peers(number)
+        missing = ~node.ration.own_state().have
+        if self.swarm.strategy is Strategy.GREEDY:
+            missing &= node.ration.copies() == 0
+        wanted = [leaf for leaf in np.flatnonzero(missing).tolist() if leaf not in node.wanted]
+        room = self.swarm.downloads - len(node.wanted)
+        for leaf in self._generator.permutation(wanted)[: max(room, 0)].tolist():
+            self._begin(ORIGIN, number, int(leaf))
 
     def _ask_peers(self, number: int) -> None:
         node = self._nodes[number]
         room = self.swarm.downloads - len(node.wanted)
-        if room <= 0:
+        if room <= 0 or self.swarm.strategy is Strategy.ALONE:
             return
         copies = node.ration.copies()
         own = node.ration.own_state()
@@ -278,7 +321,7 @@ class _Simulation:
     def _flow(self, flow: _Flow) -> None:
         if self._nodes[flow.target].is_dead:
             return
-        if flow.source != _ORIGIN and self._nodes[flow.source].is_dead:
+        if flow.source != ORIGIN and self._nodes[flow.source].is_dead:
             self._failed(flow)
         else:
             self._links.start(flow, self._arrived)
@@ -294,15 +337,16 @@ class _Simulation:
         self._links.asked[flow.source] -= 1
         node = self._nodes[flow.target]
         node.wanted.discard(flow.leaf)
-        self._counts["origin" if flow.source == _ORIGIN else "peer"] += 1
-        if flow.source != _ORIGIN and self.swarm.nodes[flow.source].is_liar:
+        self._counts["origin" if flow.source == ORIGIN else "peer"] += 1
+        self._edges[flow.source, flow.target] += 1
+        if flow.source != ORIGIN and self.swarm.nodes[flow.source].is_liar:
             self._counts["wrong"] += 1
             self._ban(flow.target, flow.source)
         elif node.ration.done(flow.leaf, now_ns=self._events.now_ns):
             self._tell(flow.target, Record.HAVE, flow.leaf)
             if not node.ration.missing():
                 node.done_ns = self._events.now_ns
-        if flow.source == _ORIGIN:
+        if flow.source == ORIGIN:
             self._act(flow.target)
         elif not node.is_dead and node.done_ns is None:
             self._ask_peers(flow.target)
@@ -359,6 +403,8 @@ class _Simulation:
             bans=frozenset(self._bans),
             duplicates=max(0, self._counts["origin"] - self.swarm.leaves),
             unfinished=unfinished,
+            edges=dict(self._edges),
+            done_ns=tuple(node.done_ns for node in self._nodes),
         )
 
 

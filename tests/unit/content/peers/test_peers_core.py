@@ -125,15 +125,16 @@ def test_an_owner_without_a_sign_of_progress_is_passed_over():
     assert theirs <= allowed(rations["a"], 2 + patience)
 
 
-def test_a_node_without_leaves_of_its_own_takes_the_last_of_the_longest_queue():
+@pytest.mark.parametrize(("block_ns", "takes"), [(S // 1000, 0), (S, 1)])
+def test_a_node_without_leaves_of_its_own_takes_the_last_of_a_long_queue(block_ns, takes):
     rations = team("a", "b")
-    mine = allowed(rations["a"])
-    for leaf in mine:
+    for leaf in allowed(rations["a"]):
         rations["a"].done(leaf, now_ns=2)
         rations["b"].records("a", [(Record.HAVE, leaf)], now_ns=2)
-    taken = allowed(rations["a"])
-    assert len(taken) == 1
-    assert taken <= set(rations["b"].allowed(now_ns=2)[-5:].tolist())
+    first, *_, last = rations["b"].allowed(now_ns=2).tolist()
+    rations["a"].records("b", [(Record.CLAIM, first)], now_ns=2)
+    rations["a"].records("b", [(Record.HAVE, first)], now_ns=2 + block_ns)
+    assert allowed(rations["a"], 2 + block_ns) == ({last} if takes else set())
 
 
 def test_the_team_keeps_its_bound_of_blocks_in_flight():
