@@ -4,6 +4,7 @@ Only this folder speaks DuckDB. It knows no runtime and no statistics of measure
 """
 
 from ipfs_accelerate.store.adopt import AdoptionReport, adopt_published, is_published
+from ipfs_accelerate.store.content import SourceTransferRecord, TransferRecord
 from ipfs_accelerate.store.export import export_results
 from ipfs_accelerate.store.importing import (
     ImportOptions,
@@ -45,6 +46,8 @@ __all__ = [
     "RefusedError",
     "RefusedRecord",
     "RunRecord",
+    "SourceTransferRecord",
+    "TransferRecord",
     "adopt_published",
     "export_results",
     "find_files",

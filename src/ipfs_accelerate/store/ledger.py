@@ -15,6 +15,7 @@ from ipfs_accelerate.errors import InputError, QueryError, StoreError
 from ipfs_accelerate.store import migrate as schema
 from ipfs_accelerate.store.compact import compact, free_bytes
 from ipfs_accelerate.store.connection import connect, translated
+from ipfs_accelerate.store.content import insert_transfers
 from ipfs_accelerate.store.lock import LedgerLock
 from ipfs_accelerate.store.query import QueryResult, query_arrow, run_query
 from ipfs_accelerate.store.reading import Criteria, read_performance, read_runs, rows_of
@@ -41,6 +42,7 @@ if TYPE_CHECKING:
     import pyarrow as pa
     from duckdb import DuckDBPyConnection
 
+    from ipfs_accelerate.store.content import TransferRecord
     from ipfs_accelerate.store.records import (
         AvailabilityRecord,
         CompatibilityRecord,
@@ -187,6 +189,11 @@ class Ledger:
             self._record_nouns(connection, batch)
             rows = [compatibility_row(r) for r in batch]
             return insert_rows(connection, "hardware_compatibility", rows)
+
+    def record_transfers(self, records: Iterable[TransferRecord]) -> int:
+        """Store fetches of content with their sources; returns how many were new."""
+        with self._transaction() as connection:
+            return insert_transfers(connection, records)
 
     def performance(
         self,

@@ -25,6 +25,8 @@ _ORIGIN_TABLES = {
     "result_details": "results",
     "hardware_compatibility": "hardware_compatibility",
     "web_platform_results": "web_platform_results",
+    "content_transfers": "content_transfers",
+    "content_source_transfers": "content_transfers",
 }
 _ORIGIN_COLUMNS = frozenset({"origin", "origin_reason", "is_simulated", "simulation_reason"})
 

@@ -1,0 +1,41 @@
+"""What moved, what it saved, and what another network would do with it.
+
+Fetches go into the ledger here and are summed up; networks are simulated with the policy of real
+nodes; what suits a network is predicted. Pictures of it are `evidence.content_figures`.
+"""
+
+from ipfs_accelerate.content.insight.recommendation import Option, Recommendation, recommend
+from ipfs_accelerate.content.insight.recording import (
+    ORIGIN_KINDS,
+    record_transfer,
+    transfer_record,
+)
+from ipfs_accelerate.content.insight.simulation import (
+    Network,
+    SimulatedRun,
+    Strategy,
+    compare,
+    record_run,
+    run,
+)
+from ipfs_accelerate.content.insight.summary import ContentSummary, Day, Edge, Kind, summary
+
+__all__ = [
+    "ORIGIN_KINDS",
+    "ContentSummary",
+    "Day",
+    "Edge",
+    "Kind",
+    "Network",
+    "Option",
+    "Recommendation",
+    "SimulatedRun",
+    "Strategy",
+    "compare",
+    "recommend",
+    "record_run",
+    "record_transfer",
+    "run",
+    "summary",
+    "transfer_record",
+]
