@@ -26,9 +26,9 @@ def libp2p_is_here() -> None:
         pytest.skip("no libp2p here (pip install 'ipfs-accelerate[p2p]')")
 
 
-@pytest.fixture
+@pytest.fixture(scope="module")
 def start_helia(helia_is_here: None) -> Iterator[Callable[..., HeliaNode]]:
-    """Start a node, with a gateway and its token where given; it ends with the test."""
+    """Start a node, with a gateway and its token where given; it ends with the module's tests."""
     started: list[HeliaNode] = []
 
     def start(gateway: str | None = None, token: str | None = None) -> HeliaNode:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import base64
-import importlib.util
 import threading
 from collections.abc import Iterator
 from pathlib import Path
@@ -13,6 +12,8 @@ import pytest
 from helia_node import HeliaNode
 
 from ipfs_accelerate.content import Cid, MemoryBlocks
+from ipfs_accelerate.content.blockstore import FileBlockStore
+from ipfs_accelerate.content.exchange import Exchange
 from ipfs_accelerate.content.reading import file_layout
 from ipfs_accelerate.content.sources import Want
 from ipfs_accelerate.content.sources.bitswap import BitswapSource
@@ -124,6 +125,20 @@ def test_a_file_that_helia_added_arrives_whole(helia: Helia, tmp_path: Path, pro
     assert all(blocks.has(leaf.cid) for leaf in layout.leaves)
 
 
+def test_an_exchange_puts_a_file_together_from_a_helia_node(helia: Helia, tmp_path: Path) -> None:
+    data = _file(tmp_path / "data", 9_000_001)
+    cid = helia.node.ask("add", path=str(tmp_path / "data"), profile="unixfs-v1-2025")["cid"]
+    source = BitswapSource(helia.address)
+    try:
+        with FileBlockStore(tmp_path / "store") as store:
+            Exchange(store, [source]).fetch(Cid.parse(cid))
+            whole = store.file_path(Cid.parse(cid))
+            assert whole is not None
+            assert whole.read_bytes() == data
+    finally:
+        source.close()
+
+
 def test_the_same_blocks_can_be_fetched_again_at_once(helia: Helia) -> None:
     source = BitswapSource(helia.address)
     try:
@@ -143,7 +158,7 @@ def test_presence_is_what_the_node_says(helia: Helia) -> None:
         source.close()
 
 
-def test_it_connects_again_after_the_node_was_restarted_elsewhere(helia: Helia) -> None:
+def test_a_node_that_came_back_as_another_is_not_taken_for_the_first(helia: Helia) -> None:
     source = BitswapSource(helia.address)
     try:
         helia.recover()
@@ -161,7 +176,3 @@ def test_an_address_that_names_no_peer_is_a_configuration_error(address: str) ->
         BitswapSource(address).fetch(
             [Want(Cid.of(b"x"))], lambda *_: None, cancel=threading.Event(), timeout_s=1
         )
-
-
-def test_the_source_module_loads_without_libp2p() -> None:
-    assert importlib.util.find_spec("ipfs_accelerate.content.sources.bitswap") is not None

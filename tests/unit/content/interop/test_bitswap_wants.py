@@ -89,9 +89,9 @@ def test_the_window_is_filled_again_when_half_of_it_has_arrived() -> None:
     round_, got = fetch_round(10, 4), []
     assert round_.next_cids() == CIDS[:4]
     assert round_.next_cids() == []
-    round_.take(block(DATA[0]), lambda w, d: got.append(d), threading.Event())
+    round_.take(block(DATA[0]), lambda _, d: got.append(d), threading.Event())
     assert round_.next_cids() == []
-    round_.take(block(DATA[1]), lambda w, d: got.append(d), threading.Event())
+    round_.take(block(DATA[1]), lambda _, d: got.append(d), threading.Event())
     assert round_.next_cids() == CIDS[4:6]
     assert got == DATA[:2]
 
@@ -108,7 +108,7 @@ def test_a_block_wanted_at_two_places_is_asked_for_once_and_delivered_twice() ->
     twice = [Want(CIDS[0], offset=0), Want(CIDS[0], offset=7)]
     round_, got = Round(twice, 8), []
     assert round_.next_cids() == [CIDS[0]]
-    round_.take(block(DATA[0]), lambda w, d: got.append(w), threading.Event())
+    round_.take(block(DATA[0]), lambda w, _: got.append(w), threading.Event())
     assert got == twice
     assert not round_.is_open
 
