@@ -49,10 +49,13 @@ def _sources(settings: Settings) -> Iterator[Source]:
     if settings.offline:
         return
     from ipfs_accelerate.content.sources.gateway import GatewaySource
+    from ipfs_accelerate.content.sources.kubo import KuboClient, KuboSource
     from ipfs_accelerate.content.sources.peer import PeerSource
 
     for url in settings.content_peers:
         yield PeerSource(url, token=_token(settings))
+    if settings.content_kubo is not None:
+        yield KuboSource(KuboClient(settings.content_kubo))
     for url in settings.content_gateways:
         yield GatewaySource(url)
 
