@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, BinaryIO, cast
 from ipfs_accelerate.content.serving.routes import FileRange, Piece
 
 if TYPE_CHECKING:
-    from collections.abc import Awaitable, Callable, Iterator
+    from collections.abc import Awaitable, Callable, Iterable, Iterator
     from pathlib import Path
 
 __all__ = ["Batch", "BodySender", "PieceSource"]
@@ -49,10 +49,15 @@ class Batch:
 
 
 class PieceSource:
-    """Turns pieces into batches; the one file open at a time is closed with it. Thread-safe."""
+    """Turns a body into batches; the one file open at a time is closed with it. Thread-safe.
 
-    def __init__(self, pieces: Iterator[Piece]) -> None:
-        self._pieces = pieces
+    Attributes:
+        is_single: The body is one range of a file: nothing runs when it is closed.
+    """
+
+    def __init__(self, body: FileRange | Iterable[Piece]) -> None:
+        self.is_single = isinstance(body, FileRange)
+        self._pieces: Iterator[Piece] = iter((body,) if isinstance(body, FileRange) else body)
         self._lock = Lock()
         self._file: BinaryIO | None = None
         self._path: object = None
@@ -87,7 +92,7 @@ class PieceSource:
         for piece in self._pieces:
             found = self._open(piece) if isinstance(piece, FileRange) else piece
             if isinstance(found, Batch):
-                return Batch(b"".join(parts), found.file, found.span)
+                return Batch(b"".join(parts), found.file, found.span, is_last=self.is_single)
             if not found and parts:
                 return Batch(b"".join(parts))
             parts.append(found)

@@ -9,11 +9,11 @@ from typing import TYPE_CHECKING
 
 from ipfs_accelerate.content.serving._bodies import Batch, BodySender, PieceSource
 from ipfs_accelerate.content.serving.rates import ClientRates
-from ipfs_accelerate.content.serving.routes import FileRange, Piece, Request, Response, text
+from ipfs_accelerate.content.serving.routes import FileRange, Handler, Request, Response, text
+from ipfs_accelerate.content.serving.routing import answer as run
 from ipfs_accelerate.content.serving.routing import failure
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
     from concurrent.futures import ThreadPoolExecutor
 
     from aiohttp import web
@@ -22,11 +22,42 @@ if TYPE_CHECKING:
     from ipfs_accelerate.content.serving.statistics import Counters
     from ipfs_accelerate.telemetry import Clock
 
-__all__ = ["Answer", "Delivery"]
+__all__ = ["Answer", "Delivery", "Prepared", "prepare"]
 
 _log = logging.getLogger(__name__)
 #: How often a paced answer looks whether anybody still waits for it.
 _LOOK_S = 0.5
+
+
+@dataclass(frozen=True, slots=True)
+class Prepared:
+    """A response whose body has begun to be read.
+
+    Attributes:
+        response: What to send.
+        source: The rest of a body that is not bytes.
+        batch: Its beginning.
+    """
+
+    response: Response
+    source: PieceSource | None = None
+    batch: Batch | None = None
+
+
+def prepare(handler: Handler, request: Request) -> Prepared:
+    """Run a handler and read the beginning of its body, so that early failures have a status."""
+    response = run(handler, request)
+    if isinstance(response.body, bytes):
+        return Prepared(response)
+    source = PieceSource(response.body)
+    if request.method == "HEAD":
+        source.close()
+        return Prepared(response)
+    try:
+        return Prepared(response, source, source.pull())
+    except Exception as error:  # noqa: BLE001 - the border of a request
+        source.close()
+        return Prepared(failure(error))
 
 
 @dataclass(slots=True)
@@ -36,13 +67,15 @@ class Answer:
     Attributes:
         http: The request as aiohttp has it.
         request: As handlers have it.
-        response: What to send; replaced when it cannot be sent.
+        prepared: What to send.
+        response: Of ``prepared``; replaced when it cannot be sent.
         headers: Of the response and of the server.
         sent_bytes: Of its body so far.
     """
 
     http: web.BaseRequest
     request: Request
+    prepared: Prepared
     response: Response
     headers: dict[str, str]
     sent_bytes: int = 0
@@ -77,29 +110,30 @@ class Delivery:
 
         Where the client is gone, does not read, or the body fails midway, the connection is cut.
         """
-        response = answer.response
+        source, batch = answer.prepared.source, answer.prepared.batch
         if answer.request.method == "HEAD":
             return self._head(answer)
-        if isinstance(response.body, bytes):
+        if source is None or batch is None:
             return self._whole(answer)
-        is_car = response.label == "car"
+        is_car = answer.response.label == "car"
         if is_car and self._car_streams >= self._limits.car_streams:
             self._counters.rejections["car_streams"] += 1
-            self._close(response)
-            busy = text(429, "too many CARs are being sent; try again", Retry_After="1")
-            return self._replace(answer, busy)
+            self._close(source)
+            answer.response = text(429, "too many CARs are being sent", Retry_After="1")
+            answer.headers = dict(answer.response.headers)
+            return self._whole(answer)
         self._car_streams += is_car
         try:
-            return await self._stream(answer)
+            return await self._stream(answer, source, batch)
         finally:
             self._car_streams -= is_car
+            self._close(source)
 
     def _head(self, answer: Answer) -> web.StreamResponse:
         from aiohttp import web
 
         out = web.StreamResponse(status=answer.response.status, headers=answer.headers)
         out.content_length = _length(answer.response)
-        self._close(answer.response)
         return out
 
     def _whole(self, answer: Answer) -> web.StreamResponse:
@@ -113,27 +147,17 @@ class Delivery:
             out.force_close()
         return out
 
-    def _replace(self, answer: Answer, response: Response) -> web.StreamResponse:
-        answer.response, answer.headers = response, dict(response.headers)
-        return self._whole(answer)
-
-    async def _stream(self, answer: Answer) -> web.StreamResponse:
+    async def _stream(
+        self, answer: Answer, source: PieceSource, batch: Batch
+    ) -> web.StreamResponse:
         from aiohttp import web
 
-        source = PieceSource(_pieces(answer.response))
-        try:
-            batch = await self._pull(source)
-        except Exception as error:  # noqa: BLE001 - the border of a request
-            self._workers.submit(source.close)
-            return self._replace(answer, failure(error))
         out = web.StreamResponse(status=answer.response.status, headers=answer.headers)
         out.content_length = _length(answer.response)
         try:
             await self._send_batches(answer, out, source, batch)
         except Exception as error:  # noqa: BLE001 - the border of a request
             self._cut(answer, error)
-        finally:
-            self._workers.submit(source.close)
         return out
 
     async def _send_batches(
@@ -185,17 +209,11 @@ class Delivery:
         if answer.http.transport is not None:
             answer.http.transport.abort()
 
-    def _close(self, response: Response) -> None:
-        close = getattr(response.body, "close", None)
-        if close is not None:
-            self._workers.submit(close)
-
-
-def _pieces(response: Response) -> Iterator[Piece]:
-    body = response.body
-    if isinstance(body, bytes | FileRange):
-        return iter((body,))
-    return iter(body)
+    def _close(self, source: PieceSource) -> None:
+        if source.is_single:
+            source.close()
+        else:
+            self._workers.submit(source.close)
 
 
 def _length(response: Response) -> int | None:

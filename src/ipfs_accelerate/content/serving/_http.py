@@ -12,22 +12,23 @@ import math
 from concurrent.futures import ThreadPoolExecutor
 from typing import TYPE_CHECKING, Any, cast
 
-from ipfs_accelerate.content.serving._delivery import Answer, Delivery
+from ipfs_accelerate.content.serving._delivery import Answer, Delivery, Prepared, prepare
 from ipfs_accelerate.content.serving.access import Access, Refusal
 from ipfs_accelerate.content.serving.rates import ClientRates
 from ipfs_accelerate.content.serving.routes import Request, Response, Route, text
-from ipfs_accelerate.content.serving.routing import Router, answer
 
 if TYPE_CHECKING:
     from aiohttp import web
 
     from ipfs_accelerate.content.serving._connections import Connection
     from ipfs_accelerate.content.serving.limits import Limits
+    from ipfs_accelerate.content.serving.routing import Router
     from ipfs_accelerate.content.serving.statistics import Counters
     from ipfs_accelerate.telemetry import Clock
 
 __all__ = ["HttpShell", "QuietLogger"]
 
+_OWN = {"Server": "ipfs-accelerate"}
 _access_log = logging.getLogger("ipfs_accelerate.content.serving.requests")
 
 
@@ -67,10 +68,10 @@ class HttpShell:
         connection.busy()
         started_ns = self._clock.now_ns()
         try:
-            request, response = await self._respond(http, connection.client)
-            own = {"Server": "ipfs-accelerate"}
-            headers = own | dict(response.headers) | self._access.cors(request)
-            sent = Answer(http, request, response, headers)
+            request, prepared = await self._respond(http, connection.client)
+            response = prepared.response
+            headers = _OWN | dict(response.headers) | self._access.cors(request)
+            sent = Answer(http, request, prepared, response, headers)
             try:
                 out = await self._delivery.send(sent)
             finally:
@@ -81,7 +82,7 @@ class HttpShell:
             out.force_close()
         return out
 
-    async def _respond(self, http: web.BaseRequest, client: str) -> tuple[Request, Response]:
+    async def _respond(self, http: web.BaseRequest, client: str) -> tuple[Request, Prepared]:
         path, _, query = http.raw_path.partition("?")
         headers = {name.lower(): value for name, value in http.headers.items()}
         request = Request(http.method, path, query, headers, client)
@@ -90,9 +91,9 @@ class HttpShell:
         refusal = self._refuse(request, needs_token=needs_token)
         if refusal is not None:
             self._counters.rejections[refusal.reason] += 1
-            return request, refusal.response
+            return request, Prepared(refusal.response)
         if isinstance(found, Response):
-            return request, found
+            return request, Prepared(found)
         return await self._run(http, request, found)
 
     def _refuse(self, request: Request, *, needs_token: bool) -> Refusal | None:
@@ -110,16 +111,16 @@ class HttpShell:
 
     async def _run(
         self, http: web.BaseRequest, request: Request, route: Route
-    ) -> tuple[Request, Response]:
+    ) -> tuple[Request, Prepared]:
         if http.can_read_body:
             body = await self._read_body(http, route.max_body_bytes)
             if isinstance(body, Response):
-                return request, body
+                return request, Prepared(body)
             request = Request(
                 request.method, request.path, request.query, request.headers, request.client, body
             )
         loop = asyncio.get_running_loop()
-        return request, await loop.run_in_executor(self.workers, answer, route.handler, request)
+        return request, await loop.run_in_executor(self.workers, prepare, route.handler, request)
 
     async def _read_body(self, http: web.BaseRequest, max_bytes: int) -> bytes | Response:
         parts: list[bytes] = []

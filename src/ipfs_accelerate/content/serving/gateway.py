@@ -6,13 +6,13 @@ Source: specs.ipfs.tech/http-gateways (trustless-gateway, path-gateway).
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, TypeVar
+from typing import TYPE_CHECKING
 
 from ipfs_accelerate.content.cid import Cid
 from ipfs_accelerate.content.serving.blocks import ServedBlocks
 from ipfs_accelerate.content.serving.context import Context
 from ipfs_accelerate.content.serving.deserialized import plain_response
-from ipfs_accelerate.content.serving.names import Names, Resolution
+from ipfs_accelerate.content.serving.names import Names
 from ipfs_accelerate.content.serving.negotiation import Format, Wanted, negotiate, parse_query
 from ipfs_accelerate.content.serving.paths import ContentPath, header_path, parse_path
 from ipfs_accelerate.content.serving.resolving import Resolved, resolve
@@ -28,7 +28,6 @@ if TYPE_CHECKING:
 
 __all__ = ["Gateway", "Options"]
 
-_Found = TypeVar("_Found")
 _FOREVER = "public, max-age=29030400, immutable"
 
 
@@ -72,25 +71,28 @@ class Gateway:
         wanted = _wanted(request)
         if wanted.format is Format.IPNS_RECORD:
             raise RefusedError(400, "records are of names: ask for /ipns/{name}")
-        return self._content(request, wanted, parse_path(request.path), _FOREVER)
+        path = parse_path(request.path)
+        return _here(request, lambda: self._content(request, wanted, path, _FOREVER))
 
     def serve_ipns(self, request: Request) -> Response:
         """``/ipns/{name}[/path]``: the record, or what it points at."""
         wanted = _wanted(request)
         path = parse_path(request.path)
-        if wanted.format is not Format.IPNS_RECORD:
-            named = _here(request, lambda: self._names.resolve(path))
-            return self._content(request, wanted, named.path, named.cache_control)
-        if path.segments:
+        if wanted.format is Format.IPNS_RECORD and path.segments:
             raise RefusedError(400, "a record has no parts: ask for /ipns/{name} alone")
-        found: Resolution = _here(request, lambda: self._names.record(path))
-        return record_response(request, wanted, found)
+        return _here(request, lambda: self._named(request, wanted, path))
+
+    def _named(self, request: Request, wanted: Wanted, path: ContentPath) -> Response:
+        if wanted.format is Format.IPNS_RECORD:
+            return record_response(request, wanted, self._names.record(path))
+        found = self._names.resolve(path)
+        return self._content(request, wanted, found.path, found.cache_control)
 
     def _content(
         self, request: Request, wanted: Wanted, path: ContentPath, cache_control: str
     ) -> Response:
         blocks = self._local if _is_local(request) else self._blocks
-        found = _here(request, lambda: self._find(path, blocks))
+        found = self._find(path, blocks)
         headers = {
             "Cache-Control": cache_control,
             "X-Ipfs-Path": header_path(request.path),
@@ -108,6 +110,8 @@ class Gateway:
         if form is Format.RAW:
             return raw_response(context)
         if form is Format.CAR:
+            if not context.blocks.has(context.found.cid):
+                raise ContentNotFoundError(f"{context.found.cid} is not here")
             return car_response(context)
         if not self._is_plain_offered:
             status = 406 if context.wanted.has_accept else 400
@@ -118,8 +122,6 @@ class Gateway:
         found = resolve(Cid.parse(path.root), path.segments, blocks)
         if self._is_denied is not None and any(map(self._is_denied, found.roots)):
             raise RefusedError(410, f"{path.root} is not given away here")
-        if not blocks.has(found.cid):
-            raise ContentNotFoundError(f"{found.cid} is not here")
         return found
 
 
@@ -131,10 +133,10 @@ def _is_local(request: Request) -> bool:
     return "only-if-cached" in request.headers.get("cache-control", "")
 
 
-def _here(request: Request, find: Callable[[], _Found]) -> _Found:
-    """What is found; with ``Cache-Control: only-if-cached`` absence has a status of its own."""
+def _here(request: Request, respond: Callable[[], Response]) -> Response:
+    """The response; with ``Cache-Control: only-if-cached`` absence has a status of its own."""
     try:
-        return find()
+        return respond()
     except ContentNotFoundError as error:
         if _is_local(request):
             raise RefusedError(412, f"not here: {error}") from error
