@@ -175,7 +175,10 @@ class Cid:
     @property
     def multihash(self) -> bytes:
         """Hash code, length and digest: what two CIDs of the same bytes share."""
-        return self.raw if self.version == 0 else self.raw[read_varint(self.raw, 1)[1] :]
+        raw = self.raw
+        if raw[0] == 1 and raw[1] < 0x80:  # a codec of one byte, as nearly all are
+            return raw[2:]
+        return raw if self.version == 0 else raw[read_varint(raw, 1)[1] :]
 
     @property
     def hash_code(self) -> int:

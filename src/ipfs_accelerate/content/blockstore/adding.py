@@ -21,6 +21,7 @@ from ipfs_accelerate.errors import (
     BlockMismatchError,
     ContentFormatError,
     ContentLimitError,
+    InputError,
     IntegrityError,
 )
 
@@ -83,7 +84,10 @@ class Adding:
 
         Raises:
             IntegrityError: It is not (or no longer) the file of this layout.
+            InputError: Its path is no text.
         """
+        if not path.isprintable() and any("\ud800" <= letter <= "\udfff" for letter in path):
+            raise InputError(f"{path!r} is not UTF-8, so it cannot be kept by reference")
         with os_faults(f"reading {path}"):
             source = os.open(path, os.O_RDONLY | os.O_CLOEXEC)
         try:

@@ -136,6 +136,7 @@ class Assembly:
         self._store = store
         self._extent = extent
         self._path = path
+        self._writing = f"writing {layout.root}"  # made once: writing is a hot path
         self._release: Callable[[], None] | None = release
         self._places: dict[bytes, list[Leaf]] = {}
         for leaf in layout.leaves:
@@ -248,7 +249,7 @@ class Assembly:
             fcntl.flock(handle, fcntl.LOCK_SH)
             if not os.path.exists(path):  # noqa: PTH110 - a hot path
                 return self._overtaken()
-            with os_faults(f"writing {self.layout.root}"):
+            with os_faults(self._writing):
                 for place in places:
                     pwrite_all(handle, payload, place.offset)
         finally:

@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, NamedTuple
 from ipfs_accelerate.content.blocks import Leaf
 from ipfs_accelerate.content.blockstore.adding import prove
 from ipfs_accelerate.content.blockstore.guard import Guard
+from ipfs_accelerate.content.blockstore.index import Index, note_damage
 from ipfs_accelerate.content.cid import Cid, Codec, varint
 from ipfs_accelerate.errors import IntegrityError
 
@@ -20,7 +21,6 @@ if TYPE_CHECKING:
     import numpy as np
 
     from ipfs_accelerate.content.blockstore.files import Folder
-    from ipfs_accelerate.content.blockstore.index import Index
 
 __all__ = ["CheckReport", "Checking", "Extent"]
 
@@ -111,7 +111,8 @@ class Checking:
         self.found = _Tally()
 
     def run(self) -> None:
-        """Hash the small blocks, then every file."""
+        """Look at the index, hash the small blocks, then every file."""
+        self._index.check()
         self._nodes()
         for extent in Extent.read(self._index, "1"):
             self._extent(extent)
@@ -132,6 +133,7 @@ class Checking:
             if bad:
                 with self._index.transaction() as writer:
                     writer.executemany("DELETE FROM nodes WHERE rowid = ? AND cid = ?", bad)
+                    note_damage(writer, [Cid(raw) for _, raw in bad])
 
     def _extent(self, extent: Extent) -> None:
         try:
@@ -185,6 +187,7 @@ class Checking:
                 "DELETE FROM ranges WHERE multihash = ? AND extent = ? AND offset = ?",
                 [(leaf.cid.multihash, extent.id, leaf.offset) for leaf in bad],
             )
+            note_damage(writer, [leaf.cid for leaf in bad])
             if extent.kind == "blob":
                 writer.execute("DELETE FROM extents WHERE id = ?", (extent.id,))
             else:
@@ -206,6 +209,8 @@ class Checking:
                 gone = writer.execute(sql, row).rowcount
                 if gone:
                     writer.execute("DELETE FROM ranges WHERE extent = ?", (extent.id,))
+            if gone:
+                note_damage(writer, [leaf.cid for leaf in leaves])
         if gone:
             self.found.damaged.extend(leaf.cid for leaf in leaves)
 

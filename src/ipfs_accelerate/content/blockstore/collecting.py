@@ -56,6 +56,7 @@ class Collecting:
 
     def run(self, quota_bytes: int | None) -> CollectReport:
         """See `FileBlockStore.collect`."""
+        self._index.check()  # rows that are lost to damage would make rubbish of good files
         with self._index.transaction(is_durable=True) as writer:
             before = usage_bytes(writer)
             graph = Graph(writer, self._folder)

@@ -88,12 +88,7 @@ class BlockFiles:
 
     def has(self, cid: Cid) -> bool:
         """See `BlockReader.has`; blocks of a file that somebody changed count as missing."""
-        multihash = cid.multihash
-        return (
-            self._lookup.has_node(multihash)
-            or self._lookup.place(cid) is not None
-            or cid.hash_code == Hash.IDENTITY
-        )
+        return self._lookup.has(cid) or cid.hash_code == Hash.IDENTITY
 
     def put(self, cid: Cid, data: bytes | memoryview, *, is_verified: bool = False) -> None:
         """See `BlockStore.put`. Visible to this process at once, to others within 50 ms.
@@ -264,6 +259,7 @@ class BlockFiles:
 
         Raises:
             QuotaExceededError: What is protected is more than the quota; nothing was removed.
+            StoreCorruptError: The index is damaged; nothing was removed.
         """
         self._batch.flush()
         return self._collecting.run(quota_bytes)

@@ -40,11 +40,17 @@ def os_faults(doing: str) -> Iterator[None]:
         raise StoreError(f"{doing} failed: {error}") from error
 
 
-def sqlite_fault(error: sqlite3.Error, index: Path) -> StoreError:
+def sqlite_fault(error: sqlite3.Error | UnicodeDecodeError, index: Path) -> StoreError:
     """The error of the product that says what SQLite found."""
     name = getattr(error, "sqlite_errorname", "") or ""
     base = "_".join(name.split("_")[:2])
-    if base in _CORRUPT or "malformed" in str(error) or "not a database" in str(error):
+    is_garbled = isinstance(error, UnicodeDecodeError) or "decode" in str(error)
+    if (
+        is_garbled
+        or base in _CORRUPT
+        or "malformed" in str(error)
+        or "not a database" in str(error)
+    ):
         return StoreCorruptError(f"the index {index} is damaged: {error}", hint=REBUILD_HINT)
     if base in _BUSY:
         return StoreLockedError(f"the index {index} is held by another process: {error}")

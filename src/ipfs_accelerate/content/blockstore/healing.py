@@ -10,6 +10,7 @@ from ipfs_accelerate.content.blockstore.batch import Range
 from ipfs_accelerate.content.blockstore.checking import Extent
 from ipfs_accelerate.content.blockstore.faults import os_faults
 from ipfs_accelerate.content.blockstore.files import pwrite_all
+from ipfs_accelerate.content.cid import Cid
 from ipfs_accelerate.errors import (
     ContentFormatError,
     ContentNotFoundError,
@@ -17,13 +18,12 @@ from ipfs_accelerate.errors import (
 )
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable
+    from collections.abc import Callable
 
     from ipfs_accelerate.content.blocks import BlockReader, FileLayout
     from ipfs_accelerate.content.blockstore.core import BlockFiles
     from ipfs_accelerate.content.blockstore.files import Folder
     from ipfs_accelerate.content.blockstore.index import Index
-    from ipfs_accelerate.content.cid import Cid
 
 __all__ = ["Healing"]
 
@@ -51,14 +51,18 @@ class Healing:
         self._fetch = source if callable(source) else source.get
         self.healed: list[Cid] = []
 
-    def blocks(self, damaged: Iterable[Cid]) -> None:
-        """Put back single blocks that no file holds."""
-        for cid in damaged:
+    def blocks(self) -> None:
+        """Put back blocks taken out of use, now or earlier, that no file brought back."""
+        for (raw,) in self._index.rows("SELECT cid FROM damaged"):
+            cid = Cid(raw)
             if not self._store.has(cid):
                 block = self._good(cid)
-                if block is not None:
-                    self._store.put(cid, block, is_verified=True)
-                    self.healed.append(cid)
+                if block is None:
+                    continue
+                self._store.put(cid, block, is_verified=True)
+                self.healed.append(cid)
+            with self._index.transaction() as writer:
+                writer.execute("DELETE FROM damaged WHERE cid = ?", (raw,))
 
     def files(self) -> None:
         """Make damaged files whole, as far as the source has their leaves."""

@@ -18,10 +18,12 @@ from ipfs_accelerate.content.blockstore.faults import REBUILD_HINT, os_faults, s
 from ipfs_accelerate.errors import SchemaTooNewError, StoreCorruptError
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Sequence
+    from collections.abc import Iterable, Iterator, Sequence
     from pathlib import Path
 
-__all__ = ["FORMAT", "Index", "next_tick"]
+    from ipfs_accelerate.content.cid import Cid
+
+__all__ = ["FORMAT", "Index", "next_tick", "note_damage"]
 
 #: Version of the schema below and of the folder's shape.
 FORMAT = 1
@@ -54,8 +56,12 @@ CREATE TABLE IF NOT EXISTS pins (
 CREATE TABLE IF NOT EXISTS leases (
     holder TEXT NOT NULL, root BLOB NOT NULL, tick INTEGER NOT NULL,
     PRIMARY KEY (holder, root)) WITHOUT ROWID;
+CREATE TABLE IF NOT EXISTS damaged (cid BLOB PRIMARY KEY) WITHOUT ROWID;
 INSERT OR IGNORE INTO meta VALUES ('format', 1), ('tick', 0), ('journal', 0);
 """
+
+#: What the module raises; a damaged file makes it fail to decode text, its own messages too.
+_FAULTS = (sqlite3.Error, UnicodeDecodeError)
 
 
 class Index:
@@ -96,7 +102,7 @@ class Index:
             reader = self._connect()
         try:
             return reader.execute(sql, values).fetchall()
-        except sqlite3.Error as error:
+        except _FAULTS as error:
             raise sqlite_fault(error, self.path) from error
         finally:
             self._pool.append(reader)
@@ -123,9 +129,21 @@ class Index:
             except BaseException as error:
                 if writer.in_transaction:
                     writer.execute("ROLLBACK")
-                if isinstance(error, sqlite3.Error):
+                if isinstance(error, _FAULTS):
                     raise sqlite_fault(error, self.path) from error
                 raise
+
+    def check(self) -> None:
+        """Look at the whole structure of the file.
+
+        Raises:
+            StoreCorruptError: It is damaged.
+        """
+        said = self.rows("PRAGMA quick_check(1)")
+        if said != [("ok",)]:
+            raise StoreCorruptError(
+                f"the index {self.path} is damaged: {said[0][0]}", hint=REBUILD_HINT
+            )
 
     def close(self) -> None:
         """Drop every connection."""
@@ -153,14 +171,14 @@ class Index:
             link = sqlite3.connect(
                 self.path, timeout=self._timeout_s, isolation_level=None, check_same_thread=False
             )
-        except sqlite3.Error as error:
+        except _FAULTS as error:
             raise sqlite_fault(error, self.path) from error
         try:
             link.execute("PRAGMA foreign_keys = ON")
             link.execute("PRAGMA cache_size = -16000")
             if link.execute("PRAGMA journal_mode").fetchone()[0] != "wal":
                 link.execute("PRAGMA journal_mode = WAL")
-        except sqlite3.Error as error:
+        except _FAULTS as error:
             link.close()
             raise sqlite_fault(error, self.path) from error
         return link
@@ -177,6 +195,11 @@ class Index:
                 f"{self.path} has format {found[0]}; this version knows {FORMAT}",
                 hint="upgrade ipfs-accelerate",
             )
+
+
+def note_damage(writer: sqlite3.Connection, cids: Iterable[Cid]) -> None:
+    """Remember blocks that were taken out of use, so that a later check can heal them."""
+    writer.executemany("INSERT OR IGNORE INTO damaged VALUES (?)", [(cid.raw,) for cid in cids])
 
 
 def next_tick(writer: sqlite3.Connection) -> int:

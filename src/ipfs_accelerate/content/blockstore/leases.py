@@ -48,14 +48,11 @@ class Leases:
         self._lock = Lock()
         self._handle: int | None = None
         self._counts: dict[bytes, int] = {}
-        self._has_session = False
 
     def begin_session(self, writer: Connection, tick: int) -> None:
-        """Note, within the first transaction that keeps blocks, that this process is at work."""
-        if not self._has_session:
-            self._hold()
-            writer.execute(_ADD, (self.holder, _SESSION, tick))
-            self._has_session = True
+        """Note, within a transaction that keeps blocks, that this process is at work."""
+        self._hold()
+        writer.execute(_ADD, (self.holder, _SESSION, tick))
 
     def renew_session(self, writer: Connection) -> None:
         """Let go of what was kept so far for no particular root."""

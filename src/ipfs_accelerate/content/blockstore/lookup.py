@@ -7,12 +7,12 @@ from typing import TYPE_CHECKING, NamedTuple
 
 from ipfs_accelerate.content.blockstore.files import pread_exactly
 from ipfs_accelerate.content.blockstore.guard import Guard, boot_id
+from ipfs_accelerate.content.blockstore.index import Index, note_damage
 from ipfs_accelerate.errors import IntegrityError
 
 if TYPE_CHECKING:
     from ipfs_accelerate.content.blockstore.batch import Batch
     from ipfs_accelerate.content.blockstore.files import Folder
-    from ipfs_accelerate.content.blockstore.index import Index
     from ipfs_accelerate.content.cid import Cid
 
 __all__ = ["Location", "Lookup", "Place"]
@@ -22,6 +22,12 @@ _PLACES = (
     " r.is_wrapped, e.boot, e.id, e.kind"
     " FROM ranges r JOIN extents e ON e.id = r.extent WHERE r.multihash = ?"
     " ORDER BY e.is_complete DESC LIMIT 8"
+)
+
+_HAS = (  # one row at least: one look tells of both kinds
+    "SELECT EXISTS (SELECT 1 FROM nodes WHERE multihash = ?1), e.path, e.size_bytes, e.mtime_ns,"
+    " e.inode, e.device, e.boot FROM (SELECT 1) LEFT JOIN ranges r ON r.multihash = ?1"
+    " LEFT JOIN extents e ON e.id = r.extent LIMIT 8"
 )
 
 
@@ -85,19 +91,35 @@ class Lookup:
         self._verify_reads = verify_reads
 
     def node(self, cid: Cid) -> bytes | None:
-        """A small block, proved; a damaged one counts as missing."""
+        """A small block, proved; a damaged one is taken out of use."""
         multihash = cid.multihash
         data = self._batch.node(multihash)
         if data is not None:
             return data
         rows = self._index.rows("SELECT data FROM nodes WHERE multihash = ?", (multihash,))
-        return rows[0][0] if rows and _is_block(cid, rows[0][0]) else None
+        if not rows or _is_block(cid, rows[0][0]):
+            return rows[0][0] if rows else None
+        with self._index.transaction() as writer:
+            writer.execute("DELETE FROM nodes WHERE multihash = ?", (multihash,))
+            note_damage(writer, [cid])
+        return None
 
-    def has_node(self, multihash: bytes) -> bool:
-        """Whether a small block is kept."""
-        if self._batch.node(multihash) is not None:
+    def has(self, cid: Cid) -> bool:
+        """Whether the block is here, in a file that still looks as when its bytes were proved."""
+        multihash = cid.multihash
+        if self._batch.node(multihash) is not None or self._batch.has_range(multihash):
             return True
-        return bool(self._index.rows("SELECT 1 FROM nodes WHERE multihash = ?", (multihash,)))
+        is_claimed = False
+        for is_node, path, *guard, boot in self._index.rows(_HAS, (multihash,)):
+            if is_node:
+                return True
+            if path is None:
+                break
+            is_claimed = True
+            is_sure = boot is None or boot == boot_id()
+            if is_sure and Guard(*guard).still_holds(self._folder.absolute(path)):
+                return True
+        return is_claimed and self.place(cid) is not None
 
     def leaf(
         self, cid: Cid, *, besides: int | None = None, is_verified: bool = False
@@ -172,7 +194,20 @@ class Lookup:
             return None
         block = wrap_leaf(data) if place.is_wrapped else data
         must_verify = is_verified or place.is_doubtful or place.kind == "blob"
-        return block if not must_verify or _is_block(cid, block) else None
+        if not must_verify or _is_block(cid, block):
+            return block
+        self._quarantine(cid, place)
+        return None
+
+    def _quarantine(self, cid: Cid, place: Place) -> None:
+        """Take proved bytes that are no more what they were out of use."""
+        with self._index.transaction() as writer:
+            writer.execute(
+                "DELETE FROM ranges WHERE multihash = ? AND extent = ? AND offset = ?",
+                (cid.multihash, place.extent, place.offset),
+            )
+            writer.execute("UPDATE extents SET is_complete = 0 WHERE id = ?", (place.extent,))
+            note_damage(writer, [cid])
 
 
 def _is_block(cid: Cid, data: bytes) -> bool:

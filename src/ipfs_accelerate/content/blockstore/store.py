@@ -158,7 +158,7 @@ class FileBlockStore(BlockFiles):
         if heal_from is not None:
             healing = Healing(self, self._index, self._folder, heal_from)
             healing.files()
-            healing.blocks(checking.found.damaged)
+            healing.blocks()
             self._batch.flush()
             healed = healing.healed
         found = checking.found
