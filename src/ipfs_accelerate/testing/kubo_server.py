@@ -162,7 +162,7 @@ class _Server(ThreadingHTTPServer):
     def handle_error(self, request: object, client_address: object) -> None:
         """A client that goes away is no error; anything else is shown."""
         if not isinstance(sys.exception(), OSError):
-            super().handle_error(request, client_address)
+            super().handle_error(request, client_address)  # type: ignore[arg-type]
 
     def shutdown_request(self, request: object) -> None:
         assert isinstance(request, socket.socket)

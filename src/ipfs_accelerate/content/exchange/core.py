@@ -52,6 +52,8 @@ __all__ = ["Core"]
 _SECOND_NS = 1_000_000_000
 #: A source takes work from another only when it would be done in half the time.
 _WORTH = 2.0
+#: A block that takes this many times as long as it should is evidence of a lower rate.
+_OVERDUE = 3.0
 _MAX_MOVES = 3
 _MAX_COPIES = 2
 
@@ -460,7 +462,7 @@ class Core:
         ours_s = party.seconds_for(sum(size_of(entry.want) for entry in entries))
         if ours_s is None or theirs is None:
             return 0.0
-        theirs_s = flight.due_bytes / theirs - silent_s
+        theirs_s = _remaining_s(flight, theirs, silent_s)
         worth = _WORTH * max(1.0, party.cost / flight.party.cost)
         return theirs_s - ours_s if theirs_s > worth * ours_s else 0.0
 
@@ -500,3 +502,11 @@ class Core:
     def _keeping(self) -> bool:
         """Whether an arrived block is still being kept; it may lead to others."""
         return self._open > sum(len(queue) for queue in self._pending)
+
+
+def _remaining_s(flight: Flight, rate_bytes_per_s: float, silent_s: float) -> float:
+    """When a request will be done; one that is long overdue is as slow as it shows."""
+    expected_s = flight.due_bytes / rate_bytes_per_s
+    if silent_s > _OVERDUE * expected_s / len(flight.due):
+        return silent_s * len(flight.due)
+    return expected_s - silent_s

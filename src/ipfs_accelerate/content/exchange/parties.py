@@ -184,7 +184,7 @@ class Party:
         if size_bytes < _TELLING_BYTES:
             return elapsed_ns
         if self.latency_ns is None:
-            return elapsed_ns / 2
+            return elapsed_ns / 8
         if self.rate_bytes_per_s is None:
             return min(self.latency_ns, elapsed_ns)
         return max(elapsed_ns - size_bytes * _SECOND_NS / self.rate_bytes_per_s, 0.0)
