@@ -12,6 +12,7 @@ from ipfs_accelerate.content.peers.membership import (
     MembershipSettings,
     Standing,
 )
+from ipfs_accelerate.content.peers.node import Node, NodeSettings, NodeStatistics
 from ipfs_accelerate.content.peers.simulate import (
     SimulatedNode,
     SimulatedSwarm,
@@ -23,6 +24,9 @@ __all__ = [
     "Member",
     "Membership",
     "MembershipSettings",
+    "Node",
+    "NodeSettings",
+    "NodeStatistics",
     "Ration",
     "RationSettings",
     "SimulatedNode",

@@ -49,7 +49,11 @@ class MembershipSettings:
 
 @dataclass(slots=True)
 class Member:
-    """One address and what is known of the node behind it."""
+    """One address and what is known of the node behind it.
+
+    ``roots`` only grows while the node lives, so that answers may overtake each other.
+    ``greeted_ns`` is when a greeting last succeeded or failed.
+    """
 
     url: str
     standing: Standing = Standing.KNOWN
@@ -57,6 +61,7 @@ class Member:
     roots: frozenset[str] = frozenset()
     is_configured: bool = False
     heard_ns: int = 0
+    greeted_ns: int = 0
     since_ns: int = 0
     next_try_ns: int = 0
     failures: int = 0
@@ -104,12 +109,13 @@ class Membership:
             self._own_urls.add(url)
             del self._members[url]
             return None
-        member.next_try_ns = now_ns + self._settings.refresh_ns
+        member.next_try_ns, member.greeted_ns = now_ns + self._settings.refresh_ns, now_ns
         if member.standing is Standing.BANNED:
             return None
         if self._has_twin(peer_id, url):
             return None
-        member.id, member.roots = peer_id, roots
+        member.roots = roots | (member.roots if member.id == peer_id else frozenset())
+        member.id = peer_id
         self._revive(member, now_ns)
         return member
 
@@ -126,6 +132,7 @@ class Membership:
             return
         pause_ns = self._settings.retry_ns << min(member.failures, 16)
         member.failures += 1
+        member.greeted_ns = now_ns
         member.next_try_ns = now_ns + min(pause_ns, self._settings.retry_most_ns)
         if member.standing is Standing.LIVE:
             self._move(member, Standing.SUSPECT, now_ns)

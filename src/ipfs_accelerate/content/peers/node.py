@@ -133,6 +133,7 @@ class Node:
         self._listeners: dict[tuple[str, str], Listener] = {}
         self._sources: dict[tuple[str, str], WatchedSource] = {}
         self._greeting: set[str] = set()
+        self._round = 0
         self._stop, self._wake = threading.Event(), threading.Event()
         self._client = PeerClient(token, self._stop)
         self._server = self._serve(host, port)
@@ -277,23 +278,20 @@ class Node:
         return swarm
 
     def _settle(self, root: str) -> None:
-        """Wait until every configured peer answered or failed, and those interested have spoken."""
-        end_ns = self._clock.now_ns() + int(self.settings.settle_s * 1e9)
+        """Wait until every peer answered or failed, and those interested have spoken."""
+        begin_ns = self._now()
+        end_ns = begin_ns + int(self.settings.settle_s * 1e9)
         pause = threading.Event()
-        while self._clock.now_ns() < end_ns and not self._is_settled(root):
+        while self._now() < end_ns and not self._is_settled(root, begin_ns):
             pause.wait(0.01)
 
-    def _is_settled(self, root: str) -> bool:
+    def _is_settled(self, root: str, begin_ns: int) -> bool:
         with self._lock:
-            members = self._membership.members()
             swarm = self._swarms[root]
-            if self._greeting or any(
-                m.standing is Standing.KNOWN and not m.failures for m in members
-            ):
-                return False
             return all(
-                swarm.has_heard(m.id) for m in self._membership.live(root) if m.id is not None
-            )
+                member.standing is Standing.BANNED or member.greeted_ns >= begin_ns
+                for member in self._membership.members()
+            ) and all(swarm.has_heard(str(m.id)) for m in self._membership.live(root))
 
     # -- peers -----------------------------------------------------------------------------------
 
@@ -335,14 +333,16 @@ class Node:
                 self._listen(member)
 
     def _greet_all(self) -> None:
+        """Tell everyone about a new root, also those who are just being greeted without it."""
         with self._lock:
+            self._round += 1
             for member in self._membership.members():
                 if member.standing is not Standing.BANNED:
                     member.next_try_ns = 0
         self._wake.set()
 
     def _greet(self, member: Member) -> None:
-        url = member.url
+        url, this_round = member.url, self._round
         try:
             hello = self._client.hello(
                 url, self._own_hello(frozenset()), is_trusted=member.is_configured
@@ -360,6 +360,9 @@ class Node:
         finally:
             with self._lock:
                 self._greeting.discard(url)
+                if this_round != self._round:
+                    member.next_try_ns = member.greeted_ns = 0
+                    self._wake.set()
 
     def _listen(self, member: Member) -> None:
         for root in member.roots & self._swarms.keys():
