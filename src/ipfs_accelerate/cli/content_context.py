@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import signal
 import sys
 import threading
 from contextlib import contextmanager
@@ -11,7 +12,7 @@ import click
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
-    from types import TracebackType
+    from types import FrameType, TracebackType
 
     from ipfs_accelerate.config import Settings
     from ipfs_accelerate.content import Cid
@@ -25,6 +26,7 @@ __all__ = [
     "profile_option",
     "stoppable",
     "the_settings",
+    "wait_for_signal",
 ]
 
 #: A bar appears when the work has taken this long.
@@ -84,6 +86,21 @@ def stoppable() -> Iterator[threading.Event]:
     except KeyboardInterrupt:
         cancel.set()
         raise
+
+
+def wait_for_signal() -> None:
+    """Wait until SIGINT or SIGTERM; on the main thread."""
+    asked = threading.Event()
+
+    def ask(_number: int, _frame: FrameType | None) -> None:
+        asked.set()
+
+    before = {number: signal.signal(number, ask) for number in (signal.SIGTERM, signal.SIGINT)}
+    try:
+        asked.wait()
+    finally:
+        for number, handler in before.items():
+            signal.signal(number, handler)
 
 
 class Bar:

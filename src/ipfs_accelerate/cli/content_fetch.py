@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+from contextlib import ExitStack
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Self
 
 import click
 
@@ -13,17 +14,20 @@ from ipfs_accelerate.cli.content_context import (
     parse_address,
     stoppable,
     the_settings,
+    wait_for_signal,
 )
 from ipfs_accelerate.cli.output import emit_json, json_option, note
 from ipfs_accelerate.cli.text import size
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Sequence
 
     from ipfs_accelerate.content import Cid
     from ipfs_accelerate.content.blockstore import FileBlockStore
     from ipfs_accelerate.content.exchange import FetchReport
     from ipfs_accelerate.content.release import Fetched
+    from ipfs_accelerate.content.release.fetching import Fetching
+    from ipfs_accelerate.content.sources import Source
 
 __all__ = ["fetch", "get"]
 
@@ -33,6 +37,11 @@ trust_options = (
         "--allow-unsigned", is_flag=True, help="Take a release that nobody trusted signed."
     ),
     click.option("--pin", is_flag=True, help="Keep it until it is unpinned."),
+    click.option(
+        "--share",
+        metavar="HOST",
+        help="Fetch as a node of the team at this address, then serve it until Ctrl-C.",
+    ),
     json_option,
 )
 
@@ -47,29 +56,32 @@ def _with_trust(function: Callable[..., object]) -> Callable[..., object]:
 @click.argument("address", metavar="CID[/PATH]")
 @click.option("-o", "--output", type=click.Path(path_type=Path), help="Write it here as it is.")
 @_with_trust
-def get(
+def get(  # noqa: PLR0913 - one for each option
     address: str,
     *,
     output: Path | None,
     trust: tuple[str, ...],
     allow_unsigned: bool,
     pin: bool,
+    share: str | None,
     as_json: bool,
 ) -> None:
     """Fetch a file or folder into the store, and to a path with -o.
 
     What is here is not fetched again, so the same command goes on where it was interrupted.
     """
-    with open_store() as store:
-        found = _bring(store, address, trust, allow_unsigned=allow_unsigned)
+    with open_store() as store, _Team(share) as team:
+        found = _bring(store, address, trust, allow_unsigned=allow_unsigned, team=team)
         where = None
         if output is not None:
             from ipfs_accelerate.content.reading import export
 
             export(found.contents.tree, output, store)
             where = str(output)
-        _finish(store, found, pin=pin)
-    _report(found, where, {}, as_json=as_json)
+        if pin:
+            store.pin(found.contents.cid)
+        _report(found, where, {}, as_json=as_json)
+        team.go_on()
 
 
 @click.command(epilog="Example: accel content fetch bafyrei… -o ./model --trust did:key:z6Mk…")
@@ -85,6 +97,7 @@ def fetch(  # noqa: PLR0913 - one for each option
     trust: tuple[str, ...],
     allow_unsigned: bool,
     pin: bool,
+    share: str | None,
     as_json: bool,
 ) -> None:
     """Fetch a release (or a folder) as a model: signature judged first, then every block.
@@ -92,8 +105,8 @@ def fetch(  # noqa: PLR0913 - one for each option
     With -o only files that are part of a model are placed, linked to the store where the file
     system can; pickles and code stay in the store.
     """
-    with open_store() as store:
-        found = _bring(store, address, trust, allow_unsigned=allow_unsigned)
+    with open_store() as store, _Team(share) as team:
+        found = _bring(store, address, trust, allow_unsigned=allow_unsigned, team=team)
         where, left_out = None, {}
         if output is not None:
             from ipfs_accelerate.models.placing import place
@@ -101,12 +114,19 @@ def fetch(  # noqa: PLR0913 - one for each option
             entries = found.contents.entries(store)
             placed = place(found.contents, entries, store, output, allow_pickle=allow_pickle)
             where, left_out = str(placed.directory), dict(placed.left_out)
-        _finish(store, found, pin=pin)
-    _report(found, where, left_out, as_json=as_json)
+        if pin:
+            store.pin(found.contents.cid)
+        _report(found, where, left_out, as_json=as_json)
+        team.go_on()
 
 
 def _bring(
-    store: FileBlockStore, address: str, trust: tuple[str, ...], *, allow_unsigned: bool
+    store: FileBlockStore,
+    address: str,
+    trust: tuple[str, ...],
+    *,
+    allow_unsigned: bool,
+    team: _Team,
 ) -> Fetched:
     from ipfs_accelerate.content.release import fetch as fetch_content
     from ipfs_accelerate.content.resolving import (
@@ -121,7 +141,8 @@ def _bring(
     with configured_sources(settings) as sources, stoppable() as cancel, Bar("fetch") as bar:
         root, _ = path_in(where.cid, where.path, store, sources, trust=trusted)
         found = fetch_content(
-            root, store, sources, trust=trusted, origins=origins_of(settings), cancel=cancel,
+            root, store, sources,
+            through=team.through, trust=trusted, origins=origins_of(settings), cancel=cancel,
             progress=lambda at: bar.to(at.done_bytes, at.total_bytes),
         )  # fmt: skip
     release = found.contents.release
@@ -133,9 +154,46 @@ def _bring(
     return found
 
 
-def _finish(store: FileBlockStore, found: Fetched, *, pin: bool) -> None:
-    if pin:
-        store.pin(found.contents.cid)
+class _Team:
+    """Fetches through an exchange, or as a node of the team that goes on serving afterwards."""
+
+    def __init__(self, host: str | None) -> None:
+        self._host = host
+        self._stack = ExitStack()
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._stack.close()
+
+    def through(self, store: FileBlockStore, sources: Sequence[Source]) -> Fetching:
+        """See `release.fetching.Through`; peers are the node's own matter."""
+        from ipfs_accelerate.content.exchange import Exchange
+        from ipfs_accelerate.content.sources import SourceKind
+
+        if self._host is None:
+            return Exchange(store, sources)
+        from ipfs_accelerate.content.peers.node import Node
+
+        settings = the_settings()
+        secret = settings.content_token
+        node = Node(
+            store,
+            token=None if secret is None else secret.get_secret_value(),
+            peers=settings.content_peers,
+            origin_sources=[s for s in sources if s.kind is not SourceKind.PEER],
+            discover=settings.content_discover,
+            host=self._host,
+        )
+        note(f"a node of the team at {node.url}")
+        return self._stack.enter_context(node)
+
+    def go_on(self) -> None:
+        """Serve until a signal, if that was wanted."""
+        if self._host is not None:
+            note("serving until Ctrl-C")
+            wait_for_signal()
 
 
 def _report(found: Fetched, where: str | None, left_out: dict[str, str], *, as_json: bool) -> None:

@@ -102,7 +102,7 @@ def diff(old: str, new: str, *, as_json: bool) -> None:
             print(f"{marks[change.state]} {change.path}  ({moved})")
     share = found.moved_bytes / found.total_bytes if found.total_bytes else 0.0
     print(
-        f"{size(found.moved_bytes)} in {found.moved_blocks:,} blocks would move"
+        f"{size(found.moved_bytes)} in {_count(found.moved_blocks)} would move"
         f" ({share:.1%} of {size(found.total_bytes)}); {size(found.shared_bytes)} are shared"
     )
 

@@ -17,13 +17,21 @@ from ipfs_accelerate.errors import IntegrityError, ModelFormatError, UnsafeModel
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
 
-__all__ = ["MANIFEST_NAME", "Expected", "FactCache", "read_manifest", "sha256_of", "write_manifest"]
+__all__ = [
+    "MANIFEST_NAME",
+    "SCHEMA",
+    "Expected",
+    "FactCache",
+    "read_manifest",
+    "sha256_of",
+    "write_manifest",
+]
 
 logger = logging.getLogger(__name__)
 
 #: A file of this name in a model's folder lists what the folder must hold.
 MANIFEST_NAME = "ipfs-accelerate.manifest.json"
-_SCHEMA = "ipfs-accelerate/manifest/1"
+SCHEMA = "ipfs-accelerate/manifest/1"
 _TABLES = """
 CREATE TABLE IF NOT EXISTS hashes (
     path TEXT PRIMARY KEY, stamp TEXT NOT NULL, sha256 TEXT NOT NULL);
@@ -162,8 +170,8 @@ def read_manifest(path: Path) -> dict[str, Expected]:
     try:
         document = json.loads(path.read_bytes())
         rows = document["files"]
-        if document["schema"] != _SCHEMA:
-            raise ModelFormatError(f"{path} has schema {document['schema']!r}, not {_SCHEMA!r}")
+        if document["schema"] != SCHEMA:
+            raise ModelFormatError(f"{path} has schema {document['schema']!r}, not {SCHEMA!r}")
         found = [
             Expected(
                 str(row["path"]),
@@ -195,7 +203,7 @@ def write_manifest(
         }
         for entry in sorted(files, key=lambda entry: entry.path)
     ]
-    document = {"schema": _SCHEMA, **(extra or {}), "files": rows}
+    document = {"schema": SCHEMA, **(extra or {}), "files": rows}
     path.parent.mkdir(parents=True, exist_ok=True)
     partial = path.with_name(f".{path.name}.{os.getpid()}")
     partial.write_text(json.dumps(document, indent=1) + "\n", encoding="utf-8")

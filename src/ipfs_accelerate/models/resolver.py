@@ -15,7 +15,7 @@ from ipfs_accelerate.errors import (
     SourceUnavailableError,
 )
 from ipfs_accelerate.models.artifact import ModelArtifact, Provenance
-from ipfs_accelerate.models.manifest import FactCache, read_manifest
+from ipfs_accelerate.models.manifest import SCHEMA, FactCache, read_manifest
 from ipfs_accelerate.models.reference import ModelRef, Scheme
 from ipfs_accelerate.models.resolve_local import artifact_from_report, report_on
 
@@ -169,9 +169,9 @@ def _from_plugin(ref: ModelRef, settings: Settings, *, allow_pickle: bool) -> _S
 def _placed(path: Path, ref: ModelRef) -> _Source:
     """What a plugin placed, held against the receipt it wrote beside the folder, if it did."""
     receipt = path.with_name(path.name + ".json")
-    if not path.is_dir() or not receipt.is_file():
+    facts = json.loads(receipt.read_bytes()) if path.is_dir() and receipt.is_file() else {}
+    if facts.get("schema") != SCHEMA:  # none, or notes of the plugin's own
         return _Source(path, Provenance("downloaded", str(ref)))
-    facts = json.loads(receipt.read_bytes())
     known = {name: facts[name] for name in ("cid", "release", "tag", "signer") if name in facts}
     provenance = Provenance("downloaded", str(ref), known)
     return _Source(path, provenance, expected=read_manifest(receipt))

@@ -6,7 +6,7 @@ from collections.abc import Callable, Sequence
 from contextlib import ExitStack, closing
 from dataclasses import dataclass
 from threading import Event
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Protocol
 
 from ipfs_accelerate.content.cid import Codec
 from ipfs_accelerate.content.exchange import Exchange
@@ -24,12 +24,30 @@ if TYPE_CHECKING:
     from ipfs_accelerate.content.release.signing import Trust
     from ipfs_accelerate.content.sources import Source
 
-__all__ = ["Fetched", "Origins", "bring_block", "fetch"]
+__all__ = ["Fetched", "Fetching", "Origins", "Through", "bring_block", "fetch"]
 
 #: Makes the sources that a release names, such as its commit on a hub; they are closed after use.
 Origins = Callable[["Release"], Sequence["Source"]]
 
 _PATIENCE_S = 30.0
+
+
+class Fetching(Protocol):
+    """What brings everything below a root; see `Exchange.fetch`."""
+
+    def fetch(
+        self,
+        root: Cid | str,
+        *,
+        progress: Callable[[FetchProgress], None] | None = None,
+        cancel: Event | None = None,
+    ) -> FetchReport:
+        """Fetch it."""
+        ...
+
+
+#: Makes what fetches into a store from sources.
+Through = Callable[["FileBlockStore", Sequence["Source"]], Fetching]
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,6 +73,7 @@ def fetch(  # noqa: PLR0913 - all but the first three by name
     *,
     trust: Trust,
     origins: Origins | None = None,
+    through: Through = Exchange,
     progress: Callable[[FetchProgress], None] | None = None,
     cancel: Event | None = None,
 ) -> Fetched:
@@ -66,6 +85,7 @@ def fetch(  # noqa: PLR0913 - all but the first three by name
         sources: Where to ask.
         trust: Whose releases count. A bare tree needs no signature: its CID is the proof.
         origins: Makes further sources once the release is known.
+        through: Makes what fetches; a node of a team, for example.
         progress: See `Exchange.fetch`.
         cancel: Ends the work soon after it is set.
 
@@ -87,8 +107,8 @@ def fetch(  # noqa: PLR0913 - all but the first three by name
         more = list(origins(contents.release)) if origins and contents.release else []
         for source in more:
             stack.enter_context(closing(source))
-        exchange = Exchange(store, [*sources, *more])
-        report = exchange.fetch(contents.tree, progress=progress, cancel=cancel)
+        fetching = through(store, [*sources, *more])
+        report = fetching.fetch(contents.tree, progress=progress, cancel=cancel)
     return Fetched(contents, report, signer)
 
 

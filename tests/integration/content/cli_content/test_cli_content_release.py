@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import re
 import signal
@@ -264,3 +265,46 @@ def test_a_real_model_is_published_on_one_machine_and_run_on_another(
     )  # fmt: skip
     assert done.code == 0, done.err
     assert reference in done.out
+
+
+def test_nodes_of_a_team_take_a_model_from_each_other(
+    machine, other, published, tmp_path: Path
+) -> None:
+    """The second node fetches from the first, which fetched from the gateway."""
+    cid, key = published
+    trusted = {"CONTENT_TRUSTED_KEYS": key}
+    first = second = None
+    try:
+        with machine.serving() as url:
+            first = Process(
+                other.home, "content", "fetch", cid, "--share", "127.0.0.1", "--pin",
+                CONTENT_GATEWAYS=url, **trusted,
+            )  # fmt: skip
+            assert first.line() == cid
+        assert first.process.stderr is not None
+        node = next(line for line in first.process.stderr if "a node of the team at" in line)
+        second = Process(
+            tmp_path / "c", "content", "fetch", cid, "--json",
+            CONTENT_PEERS=node.rpartition(" ")[2].strip(), **trusted,
+        )  # fmt: skip
+        code, out, err = second.end()
+        assert code == 0, err
+        assert json.loads(out)["received_bytes"] > 2_400_000
+    finally:
+        if first is not None:
+            assert first.end(signal.SIGTERM)[0] == 0
+
+
+def test_a_server_with_peers_is_a_node_that_tells_what_it_pinned(machine, other, published) -> None:
+    cid, key = published
+    server = Process(
+        machine.home, "content", "serve", "--port", "0", CONTENT_PEERS="http://127.0.0.1:9"
+    )
+    try:
+        url = re.sub("/ipfs/$", "", server.line())
+        other.environment = {"CONTENT_PEERS": url, "CONTENT_TRUSTED_KEYS": key}
+        assert other.content("fetch", cid).code == 0
+    finally:
+        code, _, err = server.end(signal.SIGTERM)
+    assert code == 0
+    assert "peer http://127.0.0.1:9" in err
