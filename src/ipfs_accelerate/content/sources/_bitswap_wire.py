@@ -17,7 +17,7 @@ from ipfs_accelerate.errors import ContentFormatError
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
-__all__ = ["Answer", "Ask", "decode", "encode"]
+__all__ = ["Answer", "Ask", "answer", "decode", "encode", "wants_of"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -69,16 +69,44 @@ def decode(data: bytes) -> list[Answer]:
     Raises:
         ContentFormatError: It is no message, or a block of it has no name or is too large.
     """
-    message = _message()
-    try:
-        message.ParseFromString(data)
-    except module("google.protobuf.message").DecodeError as error:
-        raise ContentFormatError(f"{len(data)} bytes are no bitswap message") from error
+    message = _parsed(data)
     presences = [
         Answer(Cid.from_bytes(entry.cid).multihash, None, entry.type == 0)
         for entry in message.blockPresences
     ]
     return presences + [_block(block.prefix, block.data) for block in message.payload]
+
+
+def wants_of(data: bytes) -> list[Ask]:
+    """What a message asks for.
+
+    Raises:
+        ContentFormatError: It is no message, or names something that is no CID.
+    """
+    return [
+        Ask(Cid.from_bytes(entry.block), is_have=entry.wantType == 1, is_cancel=entry.cancel)
+        for entry in _parsed(data).wantlist.entries
+    ]
+
+
+def answer(ask: Ask, data: bytes | None) -> bytes:
+    """One message that answers one question; ``None`` for a block that is not here."""
+    message = _message()
+    if data is None or ask.is_have:
+        presence = message.blockPresences.add()
+        presence.cid = ask.cid.raw
+        presence.type = 1 if data is None else 0
+    else:
+        block = message.payload.add()
+        block.prefix = _prefix(ask.cid)
+        block.data = data
+    return bytes(message.SerializeToString())
+
+
+def _prefix(cid: Cid) -> bytes:
+    """Version, codec, hash and its length: the CID without its digest."""
+    head = varint(0) + varint(cid.codec) if cid.version == 0 else b""
+    return head + cid.raw[: len(cid.raw) - len(cid.digest)]
 
 
 def _block(prefix: bytes, data: bytes) -> Answer:
@@ -91,6 +119,15 @@ def _block(prefix: bytes, data: bytes) -> Answer:
         values.append(value)
     digest = digest_of(data, values[2])
     return Answer(varint(values[2]) + varint(len(digest)) + digest, data, is_present=True)
+
+
+def _parsed(data: bytes) -> Any:
+    message = _message()
+    try:
+        message.ParseFromString(data)
+    except module("google.protobuf.message").DecodeError as error:
+        raise ContentFormatError(f"{len(data)} bytes are no bitswap message") from error
+    return message
 
 
 def _message() -> Any:

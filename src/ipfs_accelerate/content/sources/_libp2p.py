@@ -21,14 +21,14 @@ from ipfs_accelerate.errors import ConfigurationError, ConnectivityError, Missin
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-__all__ = ["MAX_MESSAGE_BYTES", "Connection", "module"]
+__all__ = ["MAX_MESSAGE_BYTES", "PROTOCOL", "READ_BYTES", "Connection", "Frames", "module"]
 
 _log = logging.getLogger(__name__)
 
 PROTOCOL = "/ipfs/bitswap/1.2.0"
 #: Largest message sent or taken. Source: the protocol's limit of 4 MiB, plus its framing.
 MAX_MESSAGE_BYTES = 4 * 2**20 + 64 * 1024
-_READ_BYTES = 256 * 1024
+READ_BYTES = 256 * 1024
 _CONNECT_S = 10.0
 _NEGOTIATE_S = 10.0
 _CLOSE_S = 2.0
@@ -184,9 +184,9 @@ class Connection:
         if stream.muxed_conn.peer_id != self._peer.peer_id:
             await stream.reset()
             return
-        frames = _Frames()
+        frames = Frames()
         try:
-            while data := await stream.read(_READ_BYTES):
+            while data := await stream.read(READ_BYTES):
                 for message in frames.feed(data):
                     self._on_message(message)
         except (ValueError, ConnectivityError):
@@ -217,7 +217,7 @@ class Connection:
         return type("Watcher", (module("libp2p.abc").INotifee,), hooks)()
 
 
-class _Frames:
+class Frames:
     """Cuts a stream into its messages."""
 
     def __init__(self) -> None:

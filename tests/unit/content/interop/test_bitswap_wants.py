@@ -8,7 +8,7 @@ from ipfs_accelerate.content import Cid
 from ipfs_accelerate.content.sources import Want
 from ipfs_accelerate.content.sources._bitswap_wants import Round, Waiter, WantList
 from ipfs_accelerate.content.sources._bitswap_wire import Answer, Ask
-from ipfs_accelerate.content.sources._libp2p import MAX_MESSAGE_BYTES, _Frames
+from ipfs_accelerate.content.sources._libp2p import MAX_MESSAGE_BYTES, Frames
 from ipfs_accelerate.errors import BlockMismatchError, ContentNotFoundError
 
 DATA = [b"block %d" % i for i in range(10)]
@@ -136,7 +136,7 @@ def test_messages_are_cut_wherever_the_stream_is_cut(step: int) -> None:
         bytes([len(m)]) + m if len(m) < 128 else bytes([len(m) & 127 | 128, len(m) >> 7]) + m
         for m in messages
     )
-    frames, got = _Frames(), []
+    frames, got = Frames(), []
     for start in range(0, len(stream), step):
         got += frames.feed(stream[start : start + step])
     assert got == messages
@@ -148,4 +148,4 @@ def test_messages_are_cut_wherever_the_stream_is_cut(step: int) -> None:
 def test_a_length_beyond_the_limit_is_refused_before_any_byte_of_it(head: bytes) -> None:
     assert MAX_MESSAGE_BYTES < 2**23
     with pytest.raises(ValueError, match="message"):
-        _Frames().feed(head)
+        Frames().feed(head)
