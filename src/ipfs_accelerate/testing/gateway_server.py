@@ -241,7 +241,7 @@ class _Server(ThreadingHTTPServer):
 
 
 class _Handler(BaseHTTPRequestHandler):
-    server: _Server
+    server: _Server  # pyright: ignore[reportIncompatibleVariableOverride] — ours
     protocol_version = "HTTP/1.1"
     server_version = "FakeGateway/1"
     disable_nagle_algorithm = True

@@ -171,7 +171,7 @@ class _Server(ThreadingHTTPServer):
 
 
 class _Handler(BaseHTTPRequestHandler):
-    server: _Server
+    server: _Server  # pyright: ignore[reportIncompatibleVariableOverride] — ours
     protocol_version = "HTTP/1.1"
     server_version = f"FakeKubo/{FAKE_VERSION}"
     disable_nagle_algorithm = True

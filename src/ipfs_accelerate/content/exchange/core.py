@@ -11,8 +11,6 @@ would take longest (stealing), and at last asks for single blocks a second time 
 
 from __future__ import annotations
 
-from collections import OrderedDict
-from itertools import islice
 from typing import TYPE_CHECKING
 
 from ipfs_accelerate.content.exchange.messages import (
@@ -40,6 +38,8 @@ from ipfs_accelerate.content.exchange.messages import (
     WantsAdded,
 )
 from ipfs_accelerate.content.exchange.parties import Entry, Flight, Party, size_of
+from ipfs_accelerate.content.exchange.pending import Pending
+from ipfs_accelerate.content.exchange.takeover import Takeover
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator
@@ -50,12 +50,6 @@ if TYPE_CHECKING:
 __all__ = ["Core"]
 
 _SECOND_NS = 1_000_000_000
-#: A source takes work from another only when it would be done in half the time.
-_WORTH = 2.0
-#: A block that takes this many times as long as it should is evidence of a lower rate.
-_OVERDUE = 3.0
-_MAX_MOVES = 3
-_MAX_COPIES = 2
 
 
 class Core:
@@ -81,8 +75,7 @@ class Core:
         self._generator = generator
         self._gate = gate
         self._entries: dict[bytes, Entry] = {}
-        self._pending: tuple[OrderedDict[bytes, Entry], ...] = (OrderedDict(), OrderedDict())
-        self._pending_bytes = 0
+        self._pending = Pending()
         self._flights: dict[int, Flight] = {}
         self._open = 0
         self._open_urgent = 0
@@ -158,7 +151,7 @@ class Core:
             entry = self._entries[key] = Entry(want, key, event.is_urgent)
             self._open += 1
             self._open_urgent += entry.is_urgent
-            self._queue(entry)
+            self._pending.add(entry)
             added.append(entry)
         for party in self.parties.values():
             self._ask(party, added)
@@ -191,7 +184,7 @@ class Core:
         party.received_blocks += 1
         self._progress_ns = now_ns
         entry.is_arrived = True
-        self._unqueue(entry)
+        self._pending.remove(entry)
         self._out.append(Keep(entry.want))
         self._release(entry)
 
@@ -242,19 +235,6 @@ class Core:
 
     # -- bookkeeping -----------------------------------------------------------------------------
 
-    def _queue(self, entry: Entry, *, is_first: bool = False) -> None:
-        queue = self._pending[0 if entry.is_urgent else 1]
-        if entry.key not in queue:
-            self._pending_bytes += size_of(entry.want)
-            queue[entry.key] = entry
-            if is_first:
-                queue.move_to_end(entry.key, last=False)
-
-    def _unqueue(self, entry: Entry) -> None:
-        queue = self._pending[0 if entry.is_urgent else 1]
-        if queue.pop(entry.key, None) is not None:
-            self._pending_bytes -= size_of(entry.want)
-
     def _release(self, entry: Entry) -> None:
         """Take an arrived block off every request; end those others finished."""
         for number in entry.flights:
@@ -272,7 +252,7 @@ class Core:
         for entry in reversed(flight.due.values()):
             entry.flights.discard(flight.number)
             if not entry.flights and not entry.is_arrived:
-                self._queue(entry, is_first=True)
+                self._pending.add(entry, is_first=True)
         flight.due.clear()
 
     def _drop_flights(self, party: Party) -> None:
@@ -311,11 +291,9 @@ class Core:
         limit = self.settings.max_requests
         if len(self._flights) < limit:
             return True
-        stalled = sum(self._is_stalled(flight, now_ns) for flight in self._flights.values())
+        stall_ns = int(self.settings.stall_s * _SECOND_NS)
+        stalled = sum(now_ns - flight.heard_ns > stall_ns for flight in self._flights.values())
         return len(self._flights) - stalled < limit and stalled < 3 * limit
-
-    def _is_stalled(self, flight: Flight, now_ns: int) -> bool:
-        return now_ns - flight.heard_ns > self.settings.stall_s * _SECOND_NS
 
     def _free(self, now_ns: int) -> list[Party]:
         """Sources with a free slot: cheap before dear, then untried ones, then fast before slow."""
@@ -331,11 +309,11 @@ class Core:
         batch = [] if party.barren_at == self._stamp else self._batch(party, now_ns)
         if batch:
             for entry in batch:
-                self._unqueue(entry)
+                self._pending.remove(entry)
             self._launch(party, batch, now_ns)
             return True
         party.barren_at = self._stamp
-        return self._steal(party, now_ns) or self._race(party, now_ns)
+        return self._take_over(party, now_ns)
 
     def _batch(self, party: Party, now_ns: int) -> list[Entry]:
         limit_bytes = min(party.batch_bytes(self.settings), self._share_bytes())
@@ -360,13 +338,12 @@ class Core:
         """Half of what each request gets if all are equal, so that all end together."""
         live = sum(not party.is_out for party in self.parties.values())
         slots = min(live * self.settings.requests_per_source, self.settings.max_requests)
-        return self._pending_bytes // (2 * max(1, slots))
+        return self._pending.size_bytes // (2 * max(1, slots))
 
     def _candidates(self, party: Party) -> Iterator[Entry]:
-        for queue in self._pending:
-            for key, entry in queue.items():
-                if key not in party.lacks and key not in party.asking:
-                    yield entry
+        for entry in self._pending:
+            if entry.key not in party.lacks and entry.key not in party.asking:
+                yield entry
 
     def _cheaper(self, party: Party, now_ns: int) -> list[Party]:
         """Sources that this one leaves blocks to: cheaper, well, and not much slower."""
@@ -396,75 +373,29 @@ class Core:
         wants = tuple(entry.want for entry in flight.due.values())
         self._out.append(Request(flight.number, party.name, wants))
 
-    def _steal(self, party: Party, now_ns: int) -> bool:
-        """Take over the untouched end of the slowest request that is worth it."""
-        best: tuple[float, Flight, list[Entry]] | None = None
-        for flight in self._flights.values():
-            taken = self._stealable(party, flight)
-            gain = self._gain(party, flight, taken, now_ns) if taken else 0.0
-            if gain > (best[0] if best else 0.0):
-                best = (gain, flight, taken)
-        if best is None:
-            return False
-        _, flight, taken = best
-        for entry in taken:
-            del flight.due[entry.key]
-            entry.flights.discard(flight.number)
-            entry.moves += 1
-        self.moved_blocks += len(taken)
-        self._launch(party, taken, now_ns)
-        return True
-
-    def _stealable(self, party: Party, flight: Flight) -> list[Entry]:
-        if flight.party is party or flight.is_cancelled or len(flight.due) < 2:
-            return []
-        half = len(flight.due) // 2
-        return [
-            entry
-            for entry in islice(flight.due.values(), len(flight.due) - half, None)
-            if len(entry.flights) == 1 and entry.moves < _MAX_MOVES and self._may(party, entry)
-        ]
-
-    def _race(self, party: Party, now_ns: int) -> bool:
-        """Ask a second time for a block whose request will take longer than another would."""
-        best: tuple[float, Entry, Flight] | None = None
-        for flight in self._flights.values():
-            if flight.party is party or flight.is_cancelled:
-                continue
-            for entry in islice(flight.due.values(), 1):
-                if self._copies(entry, now_ns) >= _MAX_COPIES or not self._may(party, entry):
-                    continue
-                gain = self._gain(party, flight, [entry], now_ns)
-                if gain > (best[0] if best else 0.0):
-                    best = (gain, entry, flight)
-        if best is None:
-            return False
-        _, entry, flight = best
-        self.raced_blocks += 1
-        self._launch(party, [entry], now_ns)
-        return True
-
-    def _copies(self, entry: Entry, now_ns: int) -> int:
-        """How many requests may be counted on for a block."""
-        return sum(not self._is_stalled(self._flights[n], now_ns) for n in entry.flights)
+    def _take_over(self, party: Party, now_ns: int) -> bool:
+        """Steal from a slow request, or race it."""
+        takeover = Takeover(self._flights, self.settings, self._may, now_ns)
+        found = takeover.steal(party)
+        if found is not None:
+            flight, taken = found
+            for entry in taken:
+                del flight.due[entry.key]
+                entry.flights.discard(flight.number)
+                entry.moves += 1
+            self.moved_blocks += len(taken)
+            self._launch(party, taken, now_ns)
+            return True
+        raced = takeover.race(party)
+        if raced is not None:
+            self.raced_blocks += 1
+            self._launch(party, [raced], now_ns)
+        return raced is not None
 
     def _may(self, party: Party, entry: Entry) -> bool:
         if entry.key in party.lacks or entry.key in party.asking:
             return False
         return self._gate is None or self._gate(party.name, entry.want)
-
-    def _gain(self, party: Party, flight: Flight, entries: list[Entry], now_ns: int) -> float:
-        """Seconds saved by moving blocks to another source; 0 where it is not worth it."""
-        silent_s = (now_ns - flight.heard_ns) / _SECOND_NS
-        if self._is_stalled(flight, now_ns):
-            return silent_s
-        theirs = flight.party.rate_bytes_per_s
-        ours_s = party.seconds_for(sum(size_of(entry.want) for entry in entries))
-        if ours_s is None or theirs is None:
-            return 0.0
-        theirs_s = _remaining_s(flight, theirs, silent_s)
-        worth = _WORTH * max(1.0, party.cost / flight.party.cost)
-        return theirs_s - ours_s if theirs_s > worth * ours_s else 0.0
 
     # -- the end ---------------------------------------------------------------------------------
 
@@ -480,15 +411,14 @@ class Core:
                     self._out.append(Cancel(flight.number))
             self._out.append(Done())
             return
-        if self._flights or not any(self._pending) or self._is_hoping(now_ns):
+        if self._flights or not len(self._pending) or self._is_hoping(now_ns):
             return
         missing = [
             entry
-            for queue in self._pending
-            for entry in queue.values()
+            for entry in self._pending
             if not any(party.can_have(entry.key) for party in self.parties.values())
         ]
-        unresolved = sum(len(queue) for queue in self._pending) - len(missing)
+        unresolved = len(self._pending) - len(missing)
         if missing and not unresolved and not self._keeping():
             self._is_over = True
             key = missing[0].key
@@ -501,12 +431,4 @@ class Core:
 
     def _keeping(self) -> bool:
         """Whether an arrived block is still being kept; it may lead to others."""
-        return self._open > sum(len(queue) for queue in self._pending)
-
-
-def _remaining_s(flight: Flight, rate_bytes_per_s: float, silent_s: float) -> float:
-    """When a request will be done; one that is long overdue is as slow as it shows."""
-    expected_s = flight.due_bytes / rate_bytes_per_s
-    if silent_s > _OVERDUE * expected_s / len(flight.due):
-        return silent_s * len(flight.due)
-    return expected_s - silent_s
+        return self._open > len(self._pending)

@@ -18,17 +18,22 @@ from urllib.parse import urlencode
 
 from ipfs_accelerate.content.cid import Cid, Codec, Hash
 from ipfs_accelerate.content.limits import MAX_BLOCK_BYTES
-from ipfs_accelerate.content.sources._http import Cancelled, HttpPool, Patience, Reply, refusal
+from ipfs_accelerate.content.sources._http import Cancelled, HttpPool, Patience, Reply
 from ipfs_accelerate.content.sources._http_car import iter_frames
 from ipfs_accelerate.content.sources._http_form import Form, parts_of
+from ipfs_accelerate.content.sources._http_rpc import (
+    check_trailer,
+    cid_said,
+    failure_said,
+    node_error,
+    parse_json,
+)
 from ipfs_accelerate.content.sources.protocol import SourceKind
 from ipfs_accelerate.errors import (
     AccelerateError,
-    ConnectivityError,
     ContentFormatError,
     ContentNotFoundError,
     InputError,
-    ModelReferenceError,
 )
 
 if TYPE_CHECKING:
@@ -46,8 +51,6 @@ _MAX_LINE_BYTES = 4 * 2**20
 _MAX_ERROR_BYTES = 64 * 1024
 _PIECE_BYTES = 256 * 1024
 _PROBE_S = 5.0
-#: How a node says that it lacks a block. Source: kubo `ipld.ErrNotFound` and its wrappers.
-_ABSENT = ("not found", "could not find", "block was not found locally")
 _CODECS = {Codec.RAW: "raw", Codec.DAG_PB: "dag-pb", Codec.DAG_CBOR: "dag-cbor"}
 _HASHES = {Hash.SHA2_256: "sha2-256", Hash.SHA2_512: "sha2-512", Hash.BLAKE3: "blake3"}
 
@@ -126,7 +129,7 @@ class KuboClient:
         body = Form(parts_of(where))
         for row in self._values("add", options=options, body=body):
             if "Hash" in row and row.get("Name") in {where.name, ""}:
-                root = _cid(row["Hash"])
+                root = cid_said(row["Hash"])
         if root is None:
             raise ContentFormatError(f"{self.url} named no root for {where}")
         return root
@@ -145,7 +148,7 @@ class KuboClient:
             piece = memoryview(bytearray(_PIECE_BYTES))
             while size := reply.read_into(piece):
                 yield bytes(piece[:size])
-            _check_trailer(reply)
+            check_trailer(reply)
 
     def ls(self, cid: Cid) -> list[dict[str, Any]]:
         """Entries of a directory: ``Name``, ``Hash``, ``Size``, ``Type``."""
@@ -158,7 +161,7 @@ class KuboClient:
         """A block, verified."""
         with self._call("block/get", str(cid)) as reply:
             block = bytes(reply.read_body(MAX_BLOCK_BYTES))
-            _check_trailer(reply)
+            check_trailer(reply)
         cid.verify(block)
         return block
 
@@ -166,7 +169,7 @@ class KuboClient:
         """Store a block under its sha2-256 CID."""
         options: Options = {"cid-codec": _CODECS[Codec(codec)], "mhtype": "sha2-256", "pin": pin}
         body = Form([("block", data)])
-        return _cid(self._value("block/put", options=options, body=body).get("Key"))
+        return cid_said(self._value("block/put", options=options, body=body).get("Key"))
 
     def block_stat(self, cid: Cid, *, offline: bool = False) -> int:
         """Bytes of a block."""
@@ -176,7 +179,7 @@ class KuboClient:
     def dag_get(self, cid: Cid) -> Any:  # noqa: ANN401 — any IPLD value
         """A node as DAG-JSON, as the node decodes it: not verified."""
         with self._call("dag/get", str(cid), options={"output-codec": "dag-json"}) as reply:
-            return _json(bytes(reply.read_body(_MAX_LINE_BYTES)), reply.url)
+            return parse_json(bytes(reply.read_body(_MAX_LINE_BYTES)), reply.url)
 
     def dag_stat(self, cid: Cid) -> dict[str, Any]:
         """``dag/stat``: sizes and counts below a root."""
@@ -194,7 +197,7 @@ class KuboClient:
             for name, block in iter_frames(reply):
                 name.verify(block)
                 yield name, bytes(block)
-            _check_trailer(reply)
+            check_trailer(reply)
 
     def dag_import(self, stream: BinaryIO, *, pin_roots: bool = True) -> list[Cid]:
         """Hand a CAR to the node; returns its roots."""
@@ -206,7 +209,7 @@ class KuboClient:
             if isinstance(root, dict):
                 if root.get("PinErrorMsg"):
                     raise ContentNotFoundError(f"{self.url} cannot pin: {root['PinErrorMsg']}")
-                roots.append(_cid(root.get("Cid", {}).get("/")))
+                roots.append(cid_said(root.get("Cid", {}).get("/")))
         return roots
 
     # -- pins and routing ------------------------------------------------------------------------
@@ -223,7 +226,7 @@ class KuboClient:
     def pin_ls(self, *, kind: str = "recursive") -> dict[Cid, str]:
         """Pinned CIDs and how they are pinned."""
         rows = self._values("pin/ls", options={"type": kind, "stream": True})
-        return {_cid(row["Cid"]): str(row.get("Type", "")) for row in rows if "Cid" in row}
+        return {cid_said(row["Cid"]): str(row.get("Type", "")) for row in rows if "Cid" in row}
 
     def provide(self, cid: Cid, *, recursive: bool = False) -> None:
         """Announce to the routing system that the node has a block."""
@@ -263,7 +266,7 @@ class KuboClient:
         sent = b"" if body is None else iter(body)
         with self._pool.request("POST", url, patience=patience, headers=headers, body=sent) as r:
             if r.status != 200:
-                raise _node_error(r, command, arguments)
+                raise node_error(r, command, arguments)
             yield r
 
     @contextmanager
@@ -290,13 +293,13 @@ class KuboClient:
             for line in reply.iter_lines(_MAX_LINE_BYTES):
                 if not line:
                     continue
-                row = _json(line, reply.url)
+                row = parse_json(line, reply.url)
                 if not isinstance(row, dict):
                     raise ContentFormatError(f"{reply.url} sends {line[:80]!r}, not an object")
                 if row.get("Type") == "error" and "Message" in row:
-                    raise _said(str(row["Message"]), command, arguments)
+                    raise failure_said(str(row["Message"]), command, arguments)
                 yield row
-            _check_trailer(reply)
+            check_trailer(reply)
 
     def _value(
         self,
@@ -338,7 +341,7 @@ class KuboSource:
         patience = Patience(threading.Event(), _PROBE_S)
         try:
             with self._client.call("version", patience=patience) as reply:
-                answer = _json(bytes(reply.read_body(_MAX_ERROR_BYTES)), reply.url)
+                answer = parse_json(bytes(reply.read_body(_MAX_ERROR_BYTES)), reply.url)
         except AccelerateError as error:
             return Support.no(error.message, error.hint)
         version = answer.get("Version", "?") if isinstance(answer, dict) else "?"
@@ -363,7 +366,7 @@ class KuboSource:
                     "block/get", str(want.cid), options=options, patience=patience
                 ) as reply:
                     block = reply.read_body(MAX_BLOCK_BYTES)
-                    _check_trailer(reply)
+                    check_trailer(reply)
                     deliver(want, block)
         except Cancelled:
             return
@@ -371,48 +374,6 @@ class KuboSource:
     def close(self) -> None:
         """See `Source.close`."""
         self._client.close()
-
-
-def _json(data: bytes, url: str) -> Any:  # noqa: ANN401 — whatever JSON can hold
-    try:
-        return json.loads(data)
-    except (ValueError, RecursionError) as error:
-        raise ContentFormatError(f"{url} sends no JSON: {data[:80]!r}") from error
-
-
-def _cid(text: object) -> Cid:
-    try:
-        return Cid.parse(str(text))
-    except ModelReferenceError as error:
-        raise ContentFormatError(f"the node names {text!r} as a CID") from error
-
-
-def _check_trailer(reply: Reply) -> None:
-    """Source: kubo `corehttp`: a stream that failed half-way says so in this trailer."""
-    said = reply.trailer.get("x-stream-error")
-    if said:
-        raise ConnectivityError(f"{reply.url} broke off: {said}")
-
-
-def _node_error(reply: Reply, command: str, arguments: Sequence[str]) -> Exception:
-    """A node answers 500 with a message for everything that failed."""
-    if reply.status != 500:
-        return refusal(reply, command)
-    text = reply.read_text(_MAX_ERROR_BYTES)
-    try:
-        document = json.loads(text)
-    except ValueError:
-        document = {}
-    message = document.get("Message") if isinstance(document, dict) else None
-    return _said(str(message or text[:200]), command, arguments)
-
-
-def _said(message: str, command: str, arguments: Sequence[str]) -> AccelerateError:
-    subject = arguments[0] if arguments else ""
-    text = f"the node's {command} {subject} failed: {message}"
-    if any(phrase in message for phrase in _ABSENT):
-        return ContentNotFoundError(text, details={"cid": subject})
-    return ConnectivityError(text)
 
 
 def _profile_options(profile: ImportProfile | None) -> Options:
