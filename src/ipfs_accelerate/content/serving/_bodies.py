@@ -8,9 +8,8 @@ from __future__ import annotations
 
 import asyncio
 import os
-from dataclasses import dataclass
 from threading import Lock
-from typing import TYPE_CHECKING, BinaryIO, cast
+from typing import TYPE_CHECKING, BinaryIO, NamedTuple, cast
 
 from ipfs_accelerate.content.serving.routes import FileRange, Piece
 
@@ -22,34 +21,48 @@ __all__ = ["Batch", "BodySender", "PieceSource"]
 
 #: Ranges below this cost less read and written with what surrounds them than sent on their own.
 _SENDFILE_BYTES = 64 * 1024
+#: Bytes in memory, bytes in all and ranges of files after which a batch is full.
 _BATCH_BYTES = 256 * 1024
+_BATCH_SENT_BYTES = 4 * 2**20
+_BATCH_PARTS = 16
+#: What a client must take within the time limit; more at once for those who take it fast.
 _SLICE_BYTES = 2**20
+_LONGEST_SLICE_BYTES = 8 * 2**20
 
 
-@dataclass(frozen=True, slots=True)
-class Batch:
-    """What is sent next: bytes, then a range of an open file.
+class Part(NamedTuple):
+    """Bytes, then a range of an open file.
 
     Attributes:
         data: Sent first.
         file: Sent after them, where there is one.
         span: The range of ``file``.
-        is_last: Nothing follows.
     """
 
     data: bytes
     file: BinaryIO | None = None
     span: FileRange | None = None
-    is_last: bool = False
 
     @property
     def size_bytes(self) -> int:
-        """Bytes of both parts."""
+        """Bytes of both."""
         return len(self.data) + (self.span.size_bytes if self.span else 0)
 
 
+class Batch(NamedTuple):
+    """What is read at once and sent before more is read.
+
+    Attributes:
+        parts: In order.
+        is_last: Nothing follows.
+    """
+
+    parts: list[Part]
+    is_last: bool = False
+
+
 class PieceSource:
-    """Turns a body into batches; the one file open at a time is closed with it. Thread-safe.
+    """Turns a body into batches; files stay open until the next batch is asked for. Thread-safe.
 
     Attributes:
         is_single: The body is one range of a file: nothing runs when it is closed.
@@ -59,8 +72,8 @@ class PieceSource:
         self.is_single = isinstance(body, FileRange)
         self._pieces: Iterator[Piece] = iter((body,) if isinstance(body, FileRange) else body)
         self._lock = Lock()
-        self._file: BinaryIO | None = None
-        self._path: object = None
+        self._files: dict[Path, BinaryIO] = {}
+        self._last: Path | None = None
         self._failure: Exception | None = None
 
     def pull(self) -> Batch:
@@ -68,40 +81,27 @@ class PieceSource:
         with self._lock:
             if self._failure is not None:
                 raise self._failure
-            parts: list[bytes | memoryview] = []
+            self._close_all_but(self._last)
+            batch = _Filling(is_single=self.is_single)
             try:
-                return self._fill(parts)
+                while not batch.is_full and (piece := next(self._pieces, None)) is not None:
+                    batch.add(self._open(piece) if isinstance(piece, FileRange) else piece)
+                return batch.made(is_last=not batch.is_full)
             except Exception as error:
-                if not parts:
+                if not batch.size_bytes:
                     raise
                 self._failure = error
-                return Batch(b"".join(parts))
+                return batch.made(is_last=False)
 
     def close(self) -> None:
-        """Close the file and the generator behind the pieces."""
+        """Close the files and the generator behind the pieces."""
         with self._lock:
-            if self._file is not None:
-                self._file.close()
-                self._file = None
+            self._close_all_but(None)
             close = getattr(self._pieces, "close", None)
             if close is not None:
                 close()
 
-    def _fill(self, parts: list[bytes | memoryview]) -> Batch:
-        size_bytes = 0
-        for piece in self._pieces:
-            found = self._open(piece) if isinstance(piece, FileRange) else piece
-            if isinstance(found, Batch):
-                return Batch(b"".join(parts), found.file, found.span, is_last=self.is_single)
-            if not found and parts:
-                return Batch(b"".join(parts))
-            parts.append(found)
-            size_bytes += len(found)
-            if size_bytes >= _BATCH_BYTES:
-                return Batch(b"".join(parts))
-        return Batch(b"".join(parts), is_last=True)
-
-    def _open(self, span: FileRange) -> Batch | bytes:
+    def _open(self, span: FileRange) -> Part | bytes:
         """A large range to be sent, or the bytes of a small one or of a file that is gone."""
         try:
             file = self._file_at(span.path)
@@ -112,21 +112,60 @@ class PieceSource:
         if os.fstat(file.fileno()).st_size < span.offset + span.size_bytes:
             raise OSError(f"{span.path} is shorter than what was to be sent of it")
         if span.size_bytes >= _SENDFILE_BYTES:
-            return Batch(b"", file, span)
+            return Part(b"", file, span)
         return os.pread(file.fileno(), span.size_bytes, span.offset)
 
     def _file_at(self, path: Path) -> BinaryIO:
-        if self._file is None or self._path != path:
-            if self._file is not None:
-                self._file.close()
-                self._file = None
-            self._file = cast("BinaryIO", path.open("rb", buffering=0))
-            self._path = path
-        return self._file
+        file = self._files.get(path)
+        if file is None:
+            file = self._files[path] = cast("BinaryIO", path.open("rb", buffering=0))
+        self._last = path
+        return file
+
+    def _close_all_but(self, kept: Path | None) -> None:
+        for path in [path for path in self._files if path != kept]:
+            self._files.pop(path).close()
+
+
+class _Filling:
+    """A batch on its way."""
+
+    def __init__(self, *, is_single: bool) -> None:
+        self.size_bytes = 0
+        self._is_single = is_single
+        self._parts: list[Part] = []
+        self._data: list[bytes | memoryview] = []
+        self._data_bytes = 0
+
+    @property
+    def is_full(self) -> bool:
+        """Whether it is time to send."""
+        return (
+            self._data_bytes >= _BATCH_BYTES
+            or self.size_bytes >= _BATCH_SENT_BYTES
+            or len(self._parts) >= _BATCH_PARTS
+        ) and not self._is_single
+
+    def add(self, found: Part | bytes | memoryview) -> None:
+        """Put bytes behind what is there, or a range of a file behind both."""
+        if isinstance(found, Part):
+            self._parts.append(Part(b"".join(self._data), found.file, found.span))
+            self._data, self._data_bytes = [], 0
+            self.size_bytes += found.size_bytes
+        else:
+            self._data.append(found)
+            self._data_bytes += len(found)
+            self.size_bytes += len(found)
+
+    def made(self, *, is_last: bool) -> Batch:
+        """The batch."""
+        if self._data:
+            self._parts.append(Part(b"".join(self._data)))
+        return Batch(self._parts, is_last)
 
 
 class BodySender:
-    """Writes batches to one transport, framed as chunks where the length is not known.
+    """Writes parts to one transport, framed as chunks where the length is not known.
 
     Args:
         transport: Of the connection.
@@ -149,21 +188,24 @@ class BodySender:
         self._stall_timeout_s = stall_timeout_s
         self._ending = b""
 
-    async def send(self, batch: Batch) -> None:
-        """Send a batch.
+    async def send(self, part: Part) -> None:
+        """Send one part.
 
         Raises:
             TimeoutError: The client does not read.
             ConnectionError: It is gone.
         """
-        if batch.size_bytes:
-            framing = b"%s%x\r\n" % (self._ending, batch.size_bytes) if self._is_chunked else b""
-            self._ending = b"\r\n" if self._is_chunked else b""
-            await self._write(framing + batch.data if framing else batch.data)
-            if batch.file is not None and batch.span is not None:
-                await self._send_file(batch.file, batch.span)
-        if batch.is_last and self._ending:
-            await self._write(self._ending)
+        if self._is_chunked and part.size_bytes:
+            await self._write(b"%s%x\r\n%s" % (self._ending, part.size_bytes, part.data))
+            self._ending = b"\r\n"
+        else:
+            await self._write(part.data)
+        if part.file is not None and part.span is not None:
+            await self._send_file(part.file, part.span)
+
+    async def finish(self) -> None:
+        """Send what must stand behind the last part."""
+        await self._write(self._ending)
 
     async def _write(self, data: bytes) -> None:
         if not data:
@@ -175,15 +217,17 @@ class BodySender:
 
     async def _send_file(self, file: BinaryIO, span: FileRange) -> None:
         loop = asyncio.get_running_loop()
-        at, end = span.offset, span.offset + span.size_bytes
+        at, end, slice_bytes = span.offset, span.offset + span.size_bytes, _SLICE_BYTES
         while at < end:
             self._check_open()
+            begun_s, count = loop.time(), min(slice_bytes, end - at)
             async with asyncio.timeout(self._stall_timeout_s):
-                count = min(_SLICE_BYTES, end - at)
                 sent = await loop.sendfile(self._transport, file, at, count)
             if sent < count:
                 raise OSError(f"{span.path} became shorter while it was sent")
             at += sent
+            is_fast = loop.time() - begun_s < self._stall_timeout_s / 32
+            slice_bytes = min(2 * slice_bytes, _LONGEST_SLICE_BYTES) if is_fast else _SLICE_BYTES
 
     def _check_open(self) -> None:
         if self._transport.is_closing():

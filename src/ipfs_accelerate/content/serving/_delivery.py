@@ -177,11 +177,12 @@ class Delivery:
             stall_timeout_s=self._limits.stall_timeout_s,
         )
         while True:
-            await sender.send(batch)
-            self._charge(answer, batch.size_bytes)
+            for part in batch.parts:
+                await self._pace(answer)
+                await sender.send(part)
+                self._charge(answer, part.size_bytes)
             if batch.is_last:
-                return
-            await self._pace(answer)
+                return await sender.finish()
             batch = await self._pull(source)
 
     async def _pull(self, source: PieceSource) -> Batch:

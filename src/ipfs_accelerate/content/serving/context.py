@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 from urllib.parse import quote
@@ -16,6 +17,8 @@ if TYPE_CHECKING:
     from ipfs_accelerate.content.serving.resolving import Resolved
 
 __all__ = ["Context", "disposition", "is_unchanged"]
+
+_PLAIN_NAME = re.compile(r"[\w .,+=()\[\]-]{1,255}", re.ASCII)
 
 
 @dataclass(frozen=True, slots=True)
@@ -73,8 +76,9 @@ def is_unchanged(request: Request, etag: str) -> bool:
 
 def disposition(kind: str, filename: str) -> str:
     """A ``Content-Disposition`` that no file name can break out of. Source: RFC 6266."""
+    if _PLAIN_NAME.fullmatch(filename):
+        return f'{kind}; filename="{filename}"'
+    filename = filename[:255]
     plain = "".join(char if " " <= char <= "~" and char not in '"\\' else "_" for char in filename)
-    if plain == filename:
-        return f'{kind}; filename="{plain}"'
     encoded = quote(filename.encode("utf-8", "surrogateescape"), safe="")
     return f"{kind}; filename=\"{plain}\"; filename*=UTF-8''{encoded}"
