@@ -11,7 +11,7 @@ from threading import Event, Lock, Thread
 from typing import TYPE_CHECKING, NamedTuple
 
 from ipfs_accelerate.content.blockstore.index import Index, next_tick
-from ipfs_accelerate.errors import AccelerateError
+from ipfs_accelerate.errors import AccelerateError, StoreError
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -123,19 +123,14 @@ class Batch:
 
     def node(self, multihash: bytes) -> bytes | None:
         """A small block that is still on its way."""
-        waiting, flying = self._waiting, self._flying
+        waiting, flying = self._waiting, self._flying  # in this order: `flush` moves on
         found = waiting.nodes.get(multihash) or flying.nodes.get(multihash)
-        if found is None:  # it may have moved between the two looks
-            found = self._flying.nodes.get(multihash)
         return None if found is None else found[1]
 
     def has_range(self, multihash: bytes) -> bool:
         """Whether proved bytes of that block are still on their way."""
-        return (
-            multihash in self._waiting.hashes
-            or multihash in self._flying.hashes
-            or multihash in self._waiting.hashes
-        )
+        waiting, flying = self._waiting, self._flying
+        return multihash in waiting.hashes or multihash in flying.hashes
 
     def flush(self, *, is_durable: bool = False) -> None:
         """Commit everything queued so far.
@@ -175,6 +170,8 @@ class Batch:
         return len(self._waiting) >= _MOST_WRITES or self._waiting.size_bytes >= _MOST_BYTES
 
     def _after(self, *, is_full: bool) -> None:
+        if self._stop.is_set():
+            raise StoreError("the block store is closed", hint="open it again")
         failure, self._failure = self._failure, None
         if failure is not None:
             raise failure

@@ -15,7 +15,7 @@ from threading import Lock
 from typing import TYPE_CHECKING, Any
 
 from ipfs_accelerate.content.blockstore.faults import REBUILD_HINT, os_faults, sqlite_fault
-from ipfs_accelerate.errors import SchemaTooNewError, StoreCorruptError
+from ipfs_accelerate.errors import SchemaTooNewError, StoreCorruptError, StoreError
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Sequence
@@ -81,6 +81,7 @@ class Index:
         self._timeout_s = timeout_s
         self._pool: deque[sqlite3.Connection] = deque()
         self._turn = Lock()
+        self._is_closed = False
         with self._alone():
             self._writer = self._connect()
             try:
@@ -148,6 +149,7 @@ class Index:
     def close(self) -> None:
         """Drop every connection."""
         with self._turn, self._alone():
+            self._is_closed = True
             while self._pool:
                 self._pool.pop().close()
             self._writer.close()
@@ -167,6 +169,8 @@ class Index:
             os.close(handle)
 
     def _connect(self) -> sqlite3.Connection:
+        if self._is_closed:
+            raise StoreError("the block store is closed", hint="open it again")
         try:
             link = sqlite3.connect(
                 self.path, timeout=self._timeout_s, isolation_level=None, check_same_thread=False

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import dataclasses
 import os
+import sqlite3
+import threading
 from pathlib import Path
 
 import pytest
@@ -18,6 +20,7 @@ from ipfs_accelerate.errors import (
     ContentNotFoundError,
     InputError,
     IntegrityError,
+    StoreError,
 )
 
 PROFILES = ["unixfs-v1-2025", "unixfs-v0-2015"]
@@ -42,6 +45,49 @@ def test_blocks_survive_closing(tmp_path):
             store.put(cid, data)
     with FileBlockStore(tmp_path / "s") as store:
         assert [store.get(cid) for cid, _ in blocks] == [data for _, data in blocks]
+
+
+def test_a_closed_store_refuses_instead_of_forgetting(tmp_path):
+    store = FileBlockStore(tmp_path / "s")
+    store.close()
+    store.close()
+    with pytest.raises(StoreError):
+        store.put(Cid.of(b"late"), b"late")
+    with pytest.raises(StoreError):
+        store.get(Cid.of(b"late"))
+    assert not any((tmp_path / "s" / "leases").iterdir())
+
+
+def test_closing_leaves_no_thread_behind(tmp_path):
+    before = threading.active_count()
+    with FileBlockStore(tmp_path / "s") as store:
+        store.put(Cid.of(b"x"), b"x")
+        assert threading.active_count() == before + 1
+    assert threading.active_count() == before
+
+
+def test_bytes_not_synced_before_a_restart_of_the_machine_are_hashed_first(tmp_path, sample):
+    """An unfinished file and a large block of an earlier boot, both damaged by the power cut."""
+    file, block = sample(), os.urandom(100_000)
+    with FileBlockStore(tmp_path / "s") as store:
+        store.put(Cid.of(block), block)
+        assembly = store.begin(file.layout)
+        for leaf in file.layout.leaves[:2]:
+            assembly.write(leaf, file.data[leaf.offset : leaf.offset + leaf.size_bytes])
+    (part,) = (tmp_path / "s" / "incoming").iterdir()
+    with part.open("r+b") as stream:
+        stream.write(bytes(100))
+    with sqlite3.connect(tmp_path / "s" / "index.sqlite") as link:
+        link.execute("UPDATE extents SET boot = 'an earlier one'")
+    link.close()
+    with FileBlockStore(tmp_path / "s") as store:
+        lost, kept = file.layout.leaves[:2]
+        assert not store.has(lost.cid)
+        assert store.get(kept.cid) == file.data[kept.offset : kept.offset + kept.size_bytes]
+        assert store.get(Cid.of(block)) == block
+        assert [leaf.offset for leaf in store.begin(file.layout).missing()] == [
+            leaf.offset for leaf in file.layout.leaves if leaf.offset != kept.offset
+        ]
 
 
 def test_a_block_is_found_under_any_cid_of_its_multihash(store):
