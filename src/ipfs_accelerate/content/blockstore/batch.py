@@ -100,6 +100,7 @@ class Batch:
         Raises:
             StoreError: An earlier transaction in the background failed; its writes wait still.
         """
+        self._check_open()
         with self._lock:
             self._waiting.nodes[cid.multihash] = (cid, data)
             self._waiting.size_bytes += len(data)
@@ -108,6 +109,7 @@ class Batch:
 
     def add_range(self, *added: Range) -> None:
         """Queue proved bytes of an extent, which are in the file already."""
+        self._check_open()
         with self._lock:
             for one in added:
                 self._waiting.ranges[one.extent, one.offset] = one
@@ -117,6 +119,7 @@ class Batch:
 
     def touch(self, used: int | bytes) -> None:
         """Queue that an extent (by its row) or a small block (by its multihash) was used."""
+        self._check_open()
         with self._lock:
             self._waiting.touched.add(used)
         self._after(is_full=False)
@@ -166,12 +169,14 @@ class Batch:
             self._thread.join()
         self.flush()
 
+    def _check_open(self) -> None:
+        if self._stop.is_set():
+            raise StoreError("the block store is closed", hint="open it again")
+
     def _is_full(self) -> bool:
         return len(self._waiting) >= _MOST_WRITES or self._waiting.size_bytes >= _MOST_BYTES
 
     def _after(self, *, is_full: bool) -> None:
-        if self._stop.is_set():
-            raise StoreError("the block store is closed", hint="open it again")
         failure, self._failure = self._failure, None
         if failure is not None:
             raise failure
