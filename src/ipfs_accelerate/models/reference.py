@@ -71,7 +71,10 @@ class ModelRef:
         scheme, separator, rest = raw.partition("://")
         if separator:
             return _parse_with_scheme(scheme.lower(), rest, raw)
-        path = Path(raw).expanduser()
+        try:
+            path = Path(raw).expanduser()
+        except RuntimeError as error:  # "~somebody" who has no home
+            raise ModelReferenceError(f"no such user: {raw!r}", hint=_HINT) from error
         if path.exists():
             kind = Scheme.DIRECTORY if path.is_dir() else Scheme.FILE
             return cls(kind, str(path.resolve()))

@@ -48,11 +48,12 @@ def test_verify_ends_with_one_when_it_finds_a_problem(capsys, folder):
     assert document["problems"][0]["details"] == {"expected_bytes": 24, "found_bytes": 23}
 
 
-def test_a_source_that_is_not_there_ends_with_three(capsys):
-    code, out = accel(capsys, "verify", "s3://bucket/key")
+def test_content_that_nobody_has_ends_with_three(capsys):
+    cid = "bafybeigdyrzt5sfp7udm7hu76uh7y26nf3efuylqabf3oclgtqy55fbzdi"
+    code, out = accel(capsys, "verify", f"ipfs://{cid}")
 
     assert code == 3
-    assert "error[source_unavailable]" in out.err
+    assert "error[content_not_found]" in out.err
 
 
 def test_show_describes_the_model(capsys, folder):
