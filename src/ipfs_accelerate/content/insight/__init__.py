@@ -18,7 +18,14 @@ from ipfs_accelerate.content.insight.simulation import (
     record_run,
     run,
 )
-from ipfs_accelerate.content.insight.summary import ContentSummary, Day, Edge, Kind, summary
+from ipfs_accelerate.content.insight.summary import (
+    ContentSummary,
+    Day,
+    Edge,
+    Kind,
+    Receiver,
+    summary,
+)
 
 __all__ = [
     "ORIGIN_KINDS",
@@ -28,6 +35,7 @@ __all__ = [
     "Kind",
     "Network",
     "Option",
+    "Receiver",
     "Recommendation",
     "SimulatedRun",
     "Strategy",

@@ -16,8 +16,8 @@ if TYPE_CHECKING:
 __all__ = ["Option", "Recommendation", "recommend"]
 
 _PARALLELISM = (4, 8, 16)
-_SIMULATED_NODES = 12
-_SHORT_BYTES, _LONG_BYTES = 16 * 2**20, 32 * 2**20
+_SIMULATED_NODES = 8
+_SIMULATED_BYTES = 64 * 2**20
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,8 +64,8 @@ def recommend(
 ) -> Recommendation:
     """Predict every option and choose.
 
-    Two short fetches of each are simulated, of 16 and 32 MiB, and extended to the size in a
-    straight line; a team of more than 12 is simulated as 12, with the origin's rate for each.
+    A fetch of each is simulated; models above 64 MiB by their first 64 MiB, in proportion, teams
+    of more than 8 as 8. No prediction is below what the slowest link allows.
 
     Args:
         network: The machines.
@@ -95,7 +95,7 @@ def recommend(
             o.parallelism,
         ),
     )
-    return Recommendation(ranked[0], tuple(ranked), _reason(network))
+    return Recommendation(ranked[0], tuple(ranked), _reason(network, size_bytes))
 
 
 def _team(
@@ -106,33 +106,27 @@ def _team(
     parallelism: int,
     generator: np.random.Generator,
 ) -> Option:
-    small = replace(network, nodes=min(network.nodes, _SIMULATED_NODES))
-    times, sent = [], []
-    for length in (_SHORT_BYTES, _LONG_BYTES):
-        found = run(
-            small,
-            length,
-            leaf_bytes=profile.chunk_bytes,
-            generator=generator,
-            strategy=Strategy.OWNED,
-            parallelism=parallelism,
-        )
-        limit_ns = int(_alone(small, length).makespan_ns * 10)
-        times.append(found.result.makespan_ns or limit_ns)
-        sent.append(found.result.origin_bytes)
+    few = replace(network, nodes=min(network.nodes, _SIMULATED_NODES))
+    length = min(size_bytes, _SIMULATED_BYTES)
+    found = run(
+        few,
+        length,
+        leaf_bytes=profile.chunk_bytes,
+        generator=generator,
+        strategy=Strategy.OWNED,
+        parallelism=parallelism,
+    )
+    scale = size_bytes / length
+    simulated_ns = found.result.makespan_ns or 10 * _alone(few, length).makespan_ns
+    least_ns = size_bytes / min(network.origin_bytes_per_s, network.down_bytes_per_s) * 1e9
     return Option(
         profile.name,
         profile.chunk_bytes,
         parallelism,
         "team",
-        max(1, _line(times, size_bytes)),
-        max(size_bytes, _line(sent, size_bytes)),
+        round(max(simulated_ns * scale, least_ns)),
+        round(max(found.result.origin_bytes, length) * scale),
     )
-
-
-def _line(values: list[int], size_bytes: int) -> int:
-    slope = (values[1] - values[0]) / (_LONG_BYTES - _SHORT_BYTES)
-    return round(values[1] + slope * (size_bytes - _LONG_BYTES))
 
 
 def _alone(network: Network, size_bytes: int) -> Option:
@@ -149,8 +143,10 @@ def _alone(network: Network, size_bytes: int) -> Option:
     )
 
 
-def _reason(network: Network) -> str:
-    text = "predicted: two simulated fetches of 16 and 32 MiB, extended in a straight line"
+def _reason(network: Network, size_bytes: int) -> str:
+    text = "predicted: a simulated fetch of each"
+    if size_bytes > _SIMULATED_BYTES:
+        text += f", {_SIMULATED_BYTES // 2**20} MiB in proportion"
     if network.nodes > _SIMULATED_NODES:
         text += f"; {network.nodes} nodes simulated as {_SIMULATED_NODES}"
     return text

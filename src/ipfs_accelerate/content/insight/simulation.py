@@ -215,8 +215,8 @@ def _record(
 ) -> TransferRecord:
     result, leaf_bytes = simulated.result, simulated.leaf_bytes
     banned = {liar for number, liar in result.bans if number == node}
-    good = [(source, 0 if source in banned else blocks) for source, blocks in received]
-    received_bytes = sum(blocks for _, blocks in good) * leaf_bytes
+    good = [(s, asked, 0 if s in banned else asked) for s, asked in received]
+    received_bytes = sum(blocks for _, _, blocks in good) * leaf_bytes
     # a block that arrives twice is counted at both senders; what is beyond the model is duplicate
     duplicate_bytes = max(0, received_bytes - simulated.size_bytes)
     return TransferRecord(
@@ -238,9 +238,11 @@ def _record(
                 is_origin=source == ORIGIN,
                 received_bytes=blocks * leaf_bytes,
                 received_blocks=blocks,
+                requests=asked,
+                failures=asked - blocks,
                 evidence={"simulated": "wrong bytes"} if source in banned else None,
             )
-            for source, blocks in good
+            for source, asked, blocks in good
         ),
         origin=Origin.SIMULATED,
         origin_reason=simulated.reason,

@@ -13,7 +13,7 @@ if TYPE_CHECKING:
 
     from ipfs_accelerate.store import Ledger
 
-__all__ = ["ContentSummary", "Day", "Edge", "Kind", "summary"]
+__all__ = ["ContentSummary", "Day", "Edge", "Kind", "Receiver", "summary"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -98,6 +98,29 @@ class Day:
 
 
 @dataclass(frozen=True, slots=True)
+class Receiver:
+    """One node that fetched, and where its bytes came from.
+
+    Attributes:
+        node: Its name.
+        transfers: Fetches that ended.
+        local_bytes: Here before.
+        team_bytes: From peers.
+        origin_bytes: From origins.
+        duplicate_bytes: Came again.
+        longest_ns: Its longest fetch; ``None`` when unknown.
+    """
+
+    node: str
+    transfers: int
+    local_bytes: int
+    team_bytes: int
+    origin_bytes: int
+    duplicate_bytes: int
+    longest_ns: int | None
+
+
+@dataclass(frozen=True, slots=True)
 class ContentSummary:
     """Everything of one origin.
 
@@ -107,6 +130,7 @@ class ContentSummary:
         days: By date, the oldest first.
         kinds: By bytes, the most first.
         edges: Likewise.
+        nodes: Those that fetched, by name.
     """
 
     origin: Origin
@@ -114,6 +138,7 @@ class ContentSummary:
     days: tuple[Day, ...]
     kinds: tuple[Kind, ...]
     edges: tuple[Edge, ...]
+    nodes: tuple[Receiver, ...] = ()
 
     @property
     def transfers(self) -> int:
@@ -148,6 +173,7 @@ class ContentSummary:
             "days": days,
             "kinds": [asdict(kind) for kind in self.kinds],
             "edges": [asdict(edge) for edge in self.edges],
+            "nodes": [asdict(node) for node in self.nodes],
         }
 
 
@@ -159,12 +185,13 @@ def summary(
     Args:
         ledger: Where to look.
         origin: Measured fetches never stand beside simulated ones.
-        root: Edges of this content only; days and kinds are of all.
+        root: Edges and nodes of this content only; days and kinds are of all.
     """
     with ledger.snapshot():
         days = _rows(ledger, _DAYS, [origin.value])
         kinds = _rows(ledger, _KINDS, [origin.value])
         edges = _rows(ledger, _EDGES, [origin.value, root, root])
+        nodes = _rows(ledger, _NODES, [origin.value, root, root])
         reasons = _rows(ledger, _REASONS, [origin.value])
     return ContentSummary(
         origin,
@@ -172,6 +199,7 @@ def summary(
         tuple(Day(**row) for row in days),  # type: ignore[arg-type]
         tuple(Kind(**row) for row in kinds),  # type: ignore[arg-type]
         tuple(Edge(**row) for row in edges),  # type: ignore[arg-type]
+        tuple(Receiver(**row) for row in nodes),  # type: ignore[arg-type]
     )
 
 
@@ -194,6 +222,13 @@ SELECT source, node, kind, is_origin, sum(received_bytes)::BIGINT AS received_by
     sum(failures)::BIGINT AS failures, bool_or(is_banned) AS is_banned
 FROM content_edges WHERE origin = ? AND (?::VARCHAR IS NULL OR root = ?)
 GROUP BY source, node, kind, is_origin ORDER BY received_bytes DESC, source, node"""
+_NODES = """
+SELECT node, count(*) AS transfers, sum(local_bytes)::BIGINT AS local_bytes,
+    sum(egress_saved_bytes - local_bytes)::BIGINT AS team_bytes,
+    sum(received_bytes - (egress_saved_bytes - local_bytes))::BIGINT AS origin_bytes,
+    sum(duplicate_bytes)::BIGINT AS duplicate_bytes, max(elapsed_ns) AS longest_ns
+FROM content_transfers WHERE origin = ? AND (?::VARCHAR IS NULL OR root = ?)
+GROUP BY node ORDER BY node"""
 _REASONS = """
 SELECT DISTINCT origin_reason FROM content_transfers
 WHERE origin = ? AND origin_reason IS NOT NULL ORDER BY 1"""
