@@ -29,7 +29,7 @@ from ipfs_accelerate.content.blockstore import FileBlockStore
 from ipfs_accelerate.content.exchange import Exchange
 from ipfs_accelerate.content.importing import hash_file
 from ipfs_accelerate.content.release import add_tree
-from ipfs_accelerate.content.serving import GatewayServer
+from ipfs_accelerate.content.serving import GatewayServer, Limits
 from ipfs_accelerate.content.sources.bitswap import BitswapSource
 from ipfs_accelerate.content.sources.gateway import GatewaySource
 from ipfs_accelerate.telemetry import MonotonicClock
@@ -44,12 +44,17 @@ if TYPE_CHECKING:
 PROFILE = "unixfs-v1-2025"
 GOAL = 3.0
 LIMIT_S = 120.0
+#: Helia opens a connection for every leaf at once.
+LIMITS = Limits(connections=2048, connections_per_client=1024)
 CLOCK = MonotonicClock()
 
 
 def serve(directory: Path) -> None:
     """What the process of our sender does: serve a store until its input ends."""
-    with FileBlockStore(directory) as store, GatewayServer(store, token=None) as server:
+    with (
+        FileBlockStore(directory) as store,
+        GatewayServer(store, token=None, limits=LIMITS) as server,
+    ):
         print(server.url, flush=True)
         sys.stdin.read()
 

@@ -13,9 +13,13 @@ from helia_node import HeliaError, HeliaNode
 from ipfs_accelerate.content import Cid, profile_named
 from ipfs_accelerate.content.blockstore import FileBlockStore
 from ipfs_accelerate.content.release import add_tree
-from ipfs_accelerate.content.serving import GatewayServer, Options
+from ipfs_accelerate.content.serving import GatewayServer, Limits, Options
 
 StartHelia = Callable[..., HeliaNode]
+
+#: Helia asks for every leaf of a file at once, each on a connection of its own, and waits for ever
+#: for one that was refused: a file of more leaves than the usual limit needs a higher one.
+FOR_HELIA = Limits(connections=2048, connections_per_client=1024)
 
 
 @pytest.fixture(scope="module")
@@ -34,7 +38,8 @@ def test_every_file_of_a_model_arrives_with_its_own_sha256(
     start_helia: StartHelia, shelf: FileBlockStore, minilm_directory: Path, profile: str
 ) -> None:
     tree = add_tree(minilm_directory, shelf, profile_named(profile))
-    with GatewayServer(shelf, token=None, options=Options(deserialized=False)) as server:
+    options = Options(deserialized=False)
+    with GatewayServer(shelf, token=None, limits=FOR_HELIA, options=options) as server:
         helia = start_helia(server.url)
         for file in tree.files:
             got = helia.ask("verified_fetch", url=f"ipfs://{tree.root}/{file.path}")
