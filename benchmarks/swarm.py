@@ -1,15 +1,17 @@
 """Does a team of machines pull a model from its origin about once, and about as fast as one?
 
-`python benchmarks/swarm.py` starts an origin and N nodes as processes, lets one node fetch alone and
-then all N at once, and prints what the origin sent as a multiple of the model and the makespan as a
-multiple of the lone node's time. `--full` is the stated goal: 16 nodes, 200 MB.
+`python benchmarks/swarm.py` starts an origin and N nodes as processes, lets one node fetch alone
+and then all N at once, and prints what the origin sent as a multiple of the model and the makespan
+as a multiple of the lone node's time. `--full` is the stated goal: 16 nodes, 200 MB.
 
 `--setting loopback` has no link to speak of: on few cores the N-fold hashing is the time, and only
-the origin's bytes mean something. `--setting namespaces` (root) gives every node a network namespace
-of its own behind a bridge; `tc tbf` shapes both directions to `--mbit`, and `tc netem` delays where
-the kernel has it (the first line says so where it has not). `--dead 0.2 --liars 0.1` kills and
-corrupts that many of the nodes.
+the origin's bytes mean something. `--setting namespaces` (root) gives every node a network
+namespace of its own behind a bridge; `tc tbf` shapes both directions to `--mbit`, and `tc netem`
+delays where the kernel has it (the first line says so where it has not). `--dead 0.2 --liars 0.1`
+kills and corrupts that many of the nodes.
 """
+
+# ruff: noqa: ANN401, ARG002, D102 - a script whose objects are those of the product
 
 from __future__ import annotations
 
@@ -138,8 +140,8 @@ class Child:
 
     def tell(self, **facts: object) -> None:
         with contextlib.suppress(BrokenPipeError):
-            self._stdin.write(json.dumps(facts) + "\n")
-            self._stdin.flush()
+            self.process.stdin.write(json.dumps(facts) + "\n")
+            self.process.stdin.flush()
 
     def hear(self) -> dict[str, Any]:
         line = self.process.stdout.readline()

@@ -57,7 +57,7 @@ class NodeSettings:
         limits: Of the server; threads for the listeners come on top.
     """
 
-    settle_s: float = 2.0
+    settle_s: float = 5.0
     listeners: int = 64
     membership: MembershipSettings = field(default_factory=MembershipSettings)
     ration: RationSettings = field(default_factory=RationSettings)

@@ -136,12 +136,14 @@ class _Filling:
         self._parts: list[Part] = []
         self._data: list[bytes | memoryview] = []
         self._data_bytes = 0
+        self._is_due = False
 
     @property
     def is_full(self) -> bool:
         """Whether it is time to send."""
         return (
-            self._data_bytes >= _BATCH_BYTES
+            self._is_due
+            or self._data_bytes >= _BATCH_BYTES
             or self.size_bytes >= _BATCH_SENT_BYTES
             or len(self._parts) >= _BATCH_PARTS
         ) and not self._is_single
@@ -156,6 +158,7 @@ class _Filling:
             self._data.append(found)
             self._data_bytes += len(found)
             self.size_bytes += len(found)
+            self._is_due = not found and self.size_bytes > 0  # an empty piece asks for sending
 
     def made(self, *, is_last: bool) -> Batch:
         """The batch."""
