@@ -93,6 +93,7 @@ def fetch(  # noqa: PLR0913 - all but the first three by name
         ContentNotFoundError: No source has a block; ``details["sources"]`` says who was asked.
         SignatureError: The release is not signed by whom it must be; nothing more was fetched.
         BlockMismatchError: Every source that had a block sent wrong bytes.
+        ContentFormatError: The release lists other files than its tree holds.
         DiskFullError: No space.
     """
     cancel = cancel or Event()
@@ -109,6 +110,8 @@ def fetch(  # noqa: PLR0913 - all but the first three by name
             stack.enter_context(closing(source))
         fetching = through(store, [*sources, *more])
         report = fetching.fetch(contents.tree, progress=progress, cancel=cancel)
+    if contents.release is not None and not report.is_cancelled:
+        contents.entries(store)  # raises when the release and its tree disagree
     return Fetched(contents, report, signer)
 
 
