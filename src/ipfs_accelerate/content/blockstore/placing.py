@@ -5,7 +5,6 @@ from __future__ import annotations
 import errno
 import filecmp
 import os
-import posixpath
 import secrets
 from dataclasses import dataclass
 from enum import StrEnum
@@ -14,6 +13,7 @@ from typing import TYPE_CHECKING, Protocol
 
 from ipfs_accelerate.content.blockstore.faults import os_faults
 from ipfs_accelerate.content.blockstore.files import copy_range, reflink
+from ipfs_accelerate.content.dag.confine import check_portable, check_symlink
 from ipfs_accelerate.errors import InputError, StoreError, UnsafeModelError
 
 if TYPE_CHECKING:
@@ -190,15 +190,9 @@ def check_confined(entry: TreeEntry) -> None:
     parts = entry.path.split("/") if entry.path else []
     if any(part in {"", ".", ".."} or "\0" in part for part in parts):
         raise UnsafeModelError(f"the tree names {entry.path!r}, which leads out of its folder")
-    if entry.kind != "symlink":
-        return
-    target = entry.target or ""
-    landed = posixpath.normpath(posixpath.join(posixpath.dirname(entry.path), target))
-    if not target or target.startswith("/") or landed == ".." or landed.startswith("../"):
-        raise UnsafeModelError(
-            f"the symlink {entry.path!r} points at {target!r}, out of its folder",
-            hint="the content was made to reach other files; do not use it",
-        )
+    check_portable(entry.path)
+    if entry.kind == "symlink":
+        check_symlink(entry.path, entry.target or "")
 
 
 def _make_folder(folder: Path, directory: Path) -> None:

@@ -13,7 +13,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from ipfs_accelerate.content.cid import Bytes, Cid, varint
-from ipfs_accelerate.content.dag._wire import BYTES, VARINT, bytes_field, fields
+from ipfs_accelerate.content.dag.wire import BYTES, VARINT, bytes_field, fields
 from ipfs_accelerate.content.limits import MAX_LINKS
 from ipfs_accelerate.errors import ContentFormatError, ContentLimitError
 

@@ -9,7 +9,9 @@ from dataclasses import dataclass
 from enum import IntEnum
 
 from ipfs_accelerate.content.cid import Bytes, varint
-from ipfs_accelerate.content.dag._wire import (
+from ipfs_accelerate.content.dag.pb import Node
+from ipfs_accelerate.content.dag.pb import decode as decode_pb
+from ipfs_accelerate.content.dag.wire import (
     BYTES,
     FIXED32,
     VARINT,
@@ -18,8 +20,6 @@ from ipfs_accelerate.content.dag._wire import (
     uvarint,
     varint_field,
 )
-from ipfs_accelerate.content.dag.pb import Node
-from ipfs_accelerate.content.dag.pb import decode as decode_pb
 from ipfs_accelerate.content.limits import MAX_LINKS
 from ipfs_accelerate.errors import ContentFormatError, ContentLimitError
 

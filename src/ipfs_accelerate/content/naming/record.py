@@ -11,7 +11,7 @@ from datetime import UTC, datetime, timedelta
 
 from ipfs_accelerate.content.cid import varint
 from ipfs_accelerate.content.dag import cbor
-from ipfs_accelerate.content.dag._wire import BYTES, VARINT, bytes_field, fields
+from ipfs_accelerate.content.dag.wire import BYTES, VARINT, bytes_field, fields
 from ipfs_accelerate.errors import ContentFormatError, ContentLimitError
 
 __all__ = ["MAX_RECORD_BYTES", "Entry", "IpnsRecord", "decode_entry", "decode_terms", "instant_ns"]

@@ -22,6 +22,7 @@ from ipfs_accelerate.errors import (
     ContentLimitError,
     ContentNotFoundError,
     StoreError,
+    UnsafeModelError,
 )
 
 
@@ -114,6 +115,21 @@ def test_a_symlink_out_of_the_tree_is_not_placed(store, tmp_path, target):
     with pytest.raises(AccelerateError):
         store.place_tree(root, tmp_path / "out")
     assert not os.path.lexists(tmp_path / "out" / "l")
+
+
+def test_symlinks_that_lead_out_only_together_are_not_placed(store, tmp_path):
+    def kept(kind, links=(), data=None):
+        block = encode_pb(Node(tuple(links), encode(UnixNode(kind, data))))
+        cid = Cid.of(block, codec=Codec.DAG_PB)
+        store.put(cid, block)
+        return cid
+
+    inner = kept(Kind.DIRECTORY, [Link("up", kept(Kind.SYMLINK, data=b".."), 1)])
+    out = kept(Kind.SYMLINK, data=b"d/up/..")
+    root = kept(Kind.DIRECTORY, [Link("d", inner, 1), Link("out", out, 1)])
+    with pytest.raises(UnsafeModelError, match="'out'"):
+        store.place_tree(root, tmp_path / "out")
+    assert not any((tmp_path / "out").glob("*"))
 
 
 def test_a_block_that_is_not_of_its_codec_does_not_stop_a_collection(store):
