@@ -121,6 +121,7 @@ class Exchange:
         """
         import numpy as np
 
+        cid = Cid.parse(root)
         run = Run(
             self._store,
             self._settings,
@@ -133,7 +134,8 @@ class Exchange:
                 run.add(source)
             self._runs.append(run)
         try:
-            return run.wait(Cid.parse(root), progress=progress, cancel=cancel)
+            with self._store.protecting(cid):
+                return run.wait(cid, progress=progress, cancel=cancel)
         finally:
             with self._lock:
                 self._runs.remove(run)

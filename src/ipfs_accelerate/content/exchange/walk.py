@@ -25,6 +25,7 @@ from ipfs_accelerate.errors import (
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
+    from contextlib import AbstractContextManager
     from pathlib import Path
 
 __all__ = ["Found", "Target", "TargetStore", "Walk"]
@@ -73,6 +74,10 @@ class TargetStore(Protocol):
 
     def file_path(self, root: Cid) -> Path | None:
         """Where a whole file is."""
+        ...
+
+    def protecting(self, root: Cid) -> AbstractContextManager[None]:
+        """Keep what comes meanwhile from garbage collection."""
         ...
 
 

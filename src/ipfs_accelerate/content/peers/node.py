@@ -177,7 +177,9 @@ class Node:
         for source in known:
             exchange.add_source(source)
         try:
-            return exchange.fetch(cid, progress=progress, cancel=cancel)
+            report = exchange.fetch(cid, progress=progress, cancel=cancel)
+            swarm.tick()  # a fetch that found all here may have ended before the first one
+            return report
         finally:
             swarm.attach(None)
             with self._lock:

@@ -30,8 +30,8 @@ class Limits:
         workers: Threads that read the store.
     """
 
-    connections: int = 512
-    connections_per_client: int = 256
+    connections: int = 2048
+    connections_per_client: int = 1024
     requests_per_s: float | None = 2000.0
     request_burst: int = 4000
     bytes_per_s: float | None = None
