@@ -4,7 +4,7 @@ BIN := .venv/bin
 export ORT_DISABLE_TELEMETRY := 1
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test test-slow check bench format clean
+.PHONY: help demo test test-slow test-interop check bench format clean
 
 help: ## List the commands
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed 's/:.*## /\t/' | expand -t 12
@@ -16,6 +16,10 @@ demo: ## Measure a real model on every target of this machine and open the evide
 test: ## Run the tests
 	@scripts/setup dev
 	$(BIN)/python -m pytest -m "not slow" -n 2 --dist loadfile
+
+test-interop: ## Run the tests beside a real Helia alone
+	@scripts/setup dev
+	$(BIN)/python -m pytest tests/interop
 
 test-slow: ## Run the longer proofs too
 	@scripts/setup dev

@@ -47,5 +47,5 @@ def check(ctx: click.Context, /, *, as_json: bool) -> None:
         if settings.offline:
             note("offline: only the store is used")
         elif not states:
-            note("no sources; set content_peers, content_gateways or content_kubo")
+            note("no sources; set content_peers, content_gateways, content_bitswap or content_kubo")
     ctx.exit(0 if any(state.usable for _, state in states) or settings.offline else 3)

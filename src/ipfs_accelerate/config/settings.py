@@ -113,6 +113,10 @@ class Settings(BaseModel):
     content_kubo: Url | None = Field(
         default=None, description="RPC address of a Kubo node, such as http://127.0.0.1:5001."
     )
+    content_bitswap: TextList = Field(
+        default=(),
+        description="Multiaddrs of IPFS nodes to read over bitswap (extra `p2p`); with commas.",
+    )
     content_token: Secret | None = Field(
         default=None, description="Token of the own peers and servers; never printed."
     )

@@ -48,6 +48,7 @@ def configured_sources(settings: Settings) -> Iterator[list[Source]]:
 def _sources(settings: Settings) -> Iterator[Source]:
     if settings.offline:
         return
+    from ipfs_accelerate.content.sources.bitswap import BitswapSource
     from ipfs_accelerate.content.sources.gateway import GatewaySource
     from ipfs_accelerate.content.sources.kubo import KuboClient, KuboSource
     from ipfs_accelerate.content.sources.peer import PeerSource
@@ -56,6 +57,8 @@ def _sources(settings: Settings) -> Iterator[Source]:
         yield PeerSource(url, token=_token(settings))
     if settings.content_kubo is not None:
         yield KuboSource(KuboClient(settings.content_kubo))
+    for address in settings.content_bitswap:
+        yield BitswapSource(address)
     for url in settings.content_gateways:
         yield GatewaySource(url)
 

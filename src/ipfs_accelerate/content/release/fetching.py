@@ -149,7 +149,7 @@ def nowhere(cid: Cid, reasons: dict[str, str]) -> ContentNotFoundError:
     return ContentNotFoundError(
         f"nobody has {cid}"
         + (f" ({asked})" if asked else ": it is not here, and no source is set"),
-        hint="name sources in the settings content_peers, content_gateways or content_kubo;"
+        hint="name sources in content_peers, content_gateways, content_bitswap or content_kubo;"
         " accel content sources check says which of them answer",
         details={"cid": str(cid), "sources": reasons},
     )
