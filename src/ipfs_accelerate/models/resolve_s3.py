@@ -47,8 +47,7 @@ def ipfs_accelerate_resolve(ref: ModelRef, cache_dir: Path) -> Path | None:
     home = cache_dir / "s3" / bucket / _slug(prefix)
     if settings.offline:
         return _offline(str(ref), home)
-    table = getattr(settings, "s3", None) or {}
-    configured = endpoints_from(table.get("endpoints", {}))
+    configured = endpoints_from(settings.s3)
     with ObjectPool(endpoints_for(bucket, configured), routing="least_loaded") as pool:
         return fetch_model(pool, prefix, home).directory
 

@@ -100,21 +100,27 @@ class Endpoint:
 
 
 def endpoints_from(settings: Mapping[str, object]) -> list[Endpoint]:
-    """Endpoints from a table such as ``[s3.endpoints.NAME]`` of the settings file.
+    """Endpoints from the setting ``s3``: tables ``[s3.endpoints.NAME]``.
 
     Every attribute of `Endpoint` is a key; ``access_key_id``, ``secret_access_key`` and
     ``session_token`` make its keys.
 
     Example:
-        >>> table = {"lab": {"url": "https://s3.lab", "bucket": "models", "weight": 2}}
-        >>> endpoints_from(table)[0].weight
-        2
+        >>> table = {"endpoints": {"lab": {"url": "https://s3.lab", "bucket": "models"}}}
+        >>> endpoints_from(table)[0].bucket
+        'models'
 
     Raises:
         ConfigurationError: A value outside its domain.
         UnknownNameError: A key that does not exist.
     """
-    return [_endpoint(name, table) for name, table in settings.items()]
+    for key in settings:
+        if key != "endpoints":
+            raise UnknownNameError(f"s3.{key}", ["s3.endpoints"])
+    tables = settings.get("endpoints", {})
+    if not isinstance(tables, Mapping):
+        raise ConfigurationError(f"s3.endpoints is no table of endpoints but {type(tables)}")
+    return [_endpoint(str(name), table) for name, table in tables.items()]
 
 
 def _endpoint(name: str, table: object) -> Endpoint:

@@ -182,6 +182,17 @@ def test_no_credentials_say_what_to_set(registered, put, monkeypatch):
         resolve("s3://east-models/org/keyless")
 
 
+def test_endpoints_come_from_the_settings_file(registered, put, east, tmp_path, monkeypatch):
+    put("org/settings", FILES)
+    monkeypatch.delenv("AWS_ENDPOINT_URL")
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "ipfs-accelerate.toml").write_text(
+        f'[s3.endpoints.lab]\nurl = "{east.url}"\nbucket = "east-models"\nmax_concurrency = 2\n'
+    )
+    assert (resolve("s3://east-models/org/settings").directory / "config.json").is_file()
+    assert east.requests
+
+
 def test_other_schemes_are_left_to_others(tmp_path):
     assert ipfs_accelerate_resolve(ModelRef.parse("random://bert"), tmp_path) is None
 

@@ -16,13 +16,13 @@ from ipfs_accelerate.errors import (
     ConfigurationError,
     ConnectivityError,
     UnknownNameError,
+    UsageError,
 )
 
 
 def test_a_table_becomes_endpoints():
-    (endpoint,) = endpoints_from(
-        {"lab": {"url": "https://s3.lab", "access_key_id": "ID", "secret_access_key": "SECRET"}}
-    )
+    table = {"url": "https://s3.lab", "access_key_id": "ID", "secret_access_key": "SECRET"}
+    (endpoint,) = endpoints_from({"endpoints": {"lab": table}})
     assert endpoint.keys == Keys("ID", "SECRET")
     assert endpoint.is_path_style
     assert "SECRET" not in repr(endpoint) + str(endpoint) + repr(endpoint.keys)
@@ -47,8 +47,14 @@ def test_a_table_becomes_endpoints():
 )
 def test_what_is_not_an_endpoint_is_refused(table, error):
     with pytest.raises(error) as caught:
-        endpoints_from(table)
+        endpoints_from({"endpoints": table})
     assert "pass" not in str(caught.value)
+
+
+@pytest.mark.parametrize("table", [{"endpoint": {}}, {"endpoints": 3}])
+def test_a_table_of_another_shape_is_refused(table):
+    with pytest.raises(UsageError):
+        endpoints_from(table)
 
 
 def test_an_endpoint_for_any_bucket_takes_the_one_of_the_reference():
