@@ -18,7 +18,7 @@ from ipfs_accelerate.content.release import (
 )
 from ipfs_accelerate.content.release.fetching import nowhere
 from ipfs_accelerate.content.sources.records import fetch_record
-from ipfs_accelerate.errors import AccelerateError, ConfigurationError
+from ipfs_accelerate.errors import AccelerateError
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Sequence
@@ -93,10 +93,7 @@ def _object_store(place: str, settings: Settings, ranges: RangeMap) -> Source:
     from ipfs_accelerate.content.sources.s3 import S3Source
 
     bucket, _, prefix = place.partition("/")
-    table = settings.s3.get("endpoints", {})
-    if not isinstance(table, dict):
-        raise ConfigurationError("the setting s3.endpoints is not a table of endpoints")
-    pool = ObjectPool(endpoints_for(bucket, endpoints_from(table)), routing="least_loaded")
+    pool = ObjectPool(endpoints_for(bucket, endpoints_from(settings.s3)), routing="least_loaded")
     return S3Source(pool, ranges, prefix=prefix)
 
 
