@@ -28,6 +28,8 @@ COMMANDS: dict[str, tuple[str, str, str]] = {
     "gc": ("content_keep", "gc", "Remove unpinned content until the store fits its quota."),
     "check": ("content_keep", "check", "Hash the store again; heal what is damaged."),
     "car": ("content_car", "car", "Move content as CAR archives."),
+    "report": ("content_insight", "report", "Say what moved and what no origin had to send."),
+    "predict": ("content_insight", "predict", "Simulate a network; say what would suit it."),
     "stats": ("content_keep", "stats", "Say how full the store is."),
 }
 

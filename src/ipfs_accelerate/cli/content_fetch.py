@@ -128,6 +128,7 @@ def _bring(
     allow_unsigned: bool,
     team: _Team,
 ) -> Fetched:
+    from ipfs_accelerate.content.insight import note_transfer
     from ipfs_accelerate.content.release import fetch as fetch_content
     from ipfs_accelerate.content.resolving import (
         configured_sources,
@@ -145,6 +146,7 @@ def _bring(
             through=team.through, trust=trusted, origins=origins_of(settings), cancel=cancel,
             progress=lambda at: bar.to(at.done_bytes, at.total_bytes),
         )  # fmt: skip
+    note_transfer(settings, found.report, node=team.url)
     release = found.contents.release
     if release is not None and found.signer is None:
         signers = ", ".join(
@@ -155,11 +157,16 @@ def _bring(
 
 
 class _Team:
-    """Fetches through an exchange, or as a node of the team that goes on serving afterwards."""
+    """Fetches through an exchange, or as a node of the team that goes on serving afterwards.
+
+    Attributes:
+        url: Of the node; ``None`` without one.
+    """
 
     def __init__(self, host: str | None) -> None:
         self._host = host
         self._stack = ExitStack()
+        self.url: str | None = None
 
     def __enter__(self) -> Self:
         return self
@@ -186,6 +193,7 @@ class _Team:
             discover=settings.content_discover,
             host=self._host,
         )
+        self.url = node.url
         note(f"a node of the team at {node.url}")
         return self._stack.enter_context(node)
 

@@ -122,6 +122,7 @@ def _bring(
     cid: Cid, ref: ModelRef, directory: Path, *, settings: Settings, allow_pickle: bool
 ) -> None:
     from ipfs_accelerate.content.blockstore import FileBlockStore
+    from ipfs_accelerate.content.insight import note_transfer
     from ipfs_accelerate.content.release import fetch
     from ipfs_accelerate.content.resolving import (
         configured_sources,
@@ -135,6 +136,7 @@ def _bring(
         trust = trust_of(settings)
         target, name = path_in(cid, ref.subpath or "", store, sources, trust=trust)
         found = fetch(target, store, sources, trust=trust, origins=origins_of(settings))
+        note_transfer(settings, found.report)
         entries = found.contents.entries(store)
         if len(entries) == 1 and entries[0].kind == "file":
             entries = (_named(entries[0], name, ref),)

@@ -7,6 +7,7 @@ nodes; what suits a network is predicted. Pictures of it are `evidence.content_f
 from ipfs_accelerate.content.insight.recommendation import Option, Recommendation, recommend
 from ipfs_accelerate.content.insight.recording import (
     ORIGIN_KINDS,
+    note_transfer,
     record_transfer,
     transfer_record,
 )
@@ -40,6 +41,7 @@ __all__ = [
     "SimulatedRun",
     "Strategy",
     "compare",
+    "note_transfer",
     "recommend",
     "record_run",
     "record_transfer",

@@ -2,22 +2,26 @@
 
 from __future__ import annotations
 
+import logging
 import socket
 import uuid
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING
 
 from ipfs_accelerate.content.sources.protocol import SourceKind
-from ipfs_accelerate.store import SourceTransferRecord, TransferRecord
+from ipfs_accelerate.errors import StoreError
+from ipfs_accelerate.store import Ledger, SourceTransferRecord, TransferRecord
 
 if TYPE_CHECKING:
     from collections.abc import Collection
 
+    from ipfs_accelerate.config import Settings
     from ipfs_accelerate.content.exchange import FetchReport
     from ipfs_accelerate.content.exchange.report import SourceReport
-    from ipfs_accelerate.store import Ledger
 
-__all__ = ["ORIGIN_KINDS", "record_transfer", "transfer_record"]
+__all__ = ["ORIGIN_KINDS", "note_transfer", "record_transfer", "transfer_record"]
+
+logger = logging.getLogger(__name__)
 
 #: Kinds whose bytes somebody pays for: they count as egress of an origin unless told otherwise.
 ORIGIN_KINDS = frozenset({SourceKind.HUB, SourceKind.S3, SourceKind.GATEWAY})
@@ -41,6 +45,18 @@ def record_transfer(
     record = transfer_record(report, node=node, origins=origins)
     ledger.record_transfers([record])
     return record.transfer_id
+
+
+def note_transfer(settings: Settings, report: FetchReport, *, node: str | None = None) -> None:
+    """Store what a fetch did in the ledger of the settings.
+
+    What was fetched is worth more than the note of it: a ledger that cannot be written is logged.
+    """
+    try:
+        ledger = Ledger(settings.ledger_path, lock_timeout_s=settings.lock_timeout_s)
+        record_transfer(ledger, report, node=node)
+    except StoreError as error:
+        logger.warning("the fetch of %s is not in the ledger: %s", report.root, error.message)
 
 
 def transfer_record(
