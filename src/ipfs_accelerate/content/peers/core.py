@@ -226,6 +226,13 @@ class Ration:
         known = self._peers.get(peer)
         return known is not None and bool(known.have[leaf])
 
+    def offered(self, peer: str) -> list[int]:
+        """Leaves that are missing here and that the peer has."""
+        known = self._peers.get(peer)
+        if known is None or known is self._own:
+            return []
+        return [int(leaf) for leaf in np.flatnonzero(known.have & ~self._own.have)]
+
     def copies(self) -> npt.NDArray[np.int64]:
         """For each leaf: how many other nodes have it."""
         copies = np.zeros(len(self._keys), dtype=np.int64)

@@ -143,7 +143,13 @@ class Node:
         self._greeters = ThreadPoolExecutor(_GREETERS, "peers-hello")
         self._thread = threading.Thread(target=self._run, name="peers-control", daemon=True)
         self._thread.start()
-        self._discovery = self._discover() if discover else None
+        self._discovery: Discovery | None = None
+        if discover:
+            try:
+                self._discovery = Discovery(self.id, self.url, found=self._know)
+            except BaseException:
+                self.close()
+                raise
 
     # -- for users -------------------------------------------------------------------------------
 
@@ -255,9 +261,6 @@ class Node:
             limits=self.settings.limits,
             routes=routes,
         )
-
-    def _discover(self) -> Discovery:
-        return Discovery(self.id, self.url, found=self._know)
 
     def _new_swarm(self, root: Cid) -> Swarm:
         return Swarm(

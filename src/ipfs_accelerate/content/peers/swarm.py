@@ -26,6 +26,7 @@ if TYPE_CHECKING:
 __all__ = ["Swarm"]
 
 _log = logging.getLogger(__name__)
+_REPEAT_NS = 1_000_000_000
 
 
 class Swarm:
@@ -64,6 +65,7 @@ class Swarm:
         self._granted: set[int] = set()
         self._asked: set[int] = set()
         self._exchange: Exchange | None = None
+        self._moved_ns = clock.now_ns()
 
     def attach(self, exchange: Exchange | None) -> None:
         """From now on this fetch is told what changes."""
@@ -184,7 +186,8 @@ class Swarm:
             if leaf is None:
                 return
             self._granted.discard(leaf)
-            if self._ration.done(leaf, now_ns=self._clock.now_ns()):
+            self._moved_ns = self._clock.now_ns()
+            if self._ration.done(leaf, now_ns=self._moved_ns):
                 self.announcements.add(Record.HAVE, leaf)
             granted = self._grant()
         self._poke(is_due=granted)
@@ -204,6 +207,23 @@ class Swarm:
         with self._lock:
             granted = self._grant() if self._ration is not None else False
         self._poke(is_due=granted or is_new)
+        self._repeat()
+
+    def _repeat(self) -> None:
+        """Say again what peers have when nothing moves.
+
+        What a peer announces while the exchange is just being told what it lacks may get lost.
+        """
+        exchange, now_ns = self._exchange, self._clock.now_ns()
+        with self._lock:
+            if now_ns - self._moved_ns < _REPEAT_NS or self._ration is None or not self._index:
+                return
+            self._moved_ns = now_ns
+            cids, names = self._index.cids, dict(self._names)
+            found = {peer: self._ration.offered(peer) for peer in names}
+        for peer, leaves in found.items():
+            if exchange is not None and leaves:
+                exchange.announce(names[peer], has=[cids[leaf] for leaf in leaves])
 
     def _poke(self, *, is_due: bool) -> None:
         exchange = self._exchange
