@@ -18,7 +18,7 @@ import numpy as np
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
-__all__ = ["DependenceModel", "dependence_model"]
+__all__ = ["DependenceModel", "dependence_model", "normalised"]
 
 #: Prior probability that the calls are independent.
 _PRIOR_INDEPENDENT = 0.6
@@ -31,6 +31,8 @@ _TIME_COUNT = 13
 _LONGEST = 0.5
 #: Longer series are read in segments of this length.
 _SEGMENT = 8192
+#: Points of the integral over the angle of a correlation.
+_ANGLES = 4001
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,28 +58,39 @@ class DependenceModel:
         """Weight of each hypothesis, ``(series, hypotheses)``.
 
         Args:
-            signs: ``(series, n)``, -1 where a sample is at most the supposed median, else 1.
+            signs: ``(series, n)``, low where a sample is at most the supposed quantile, else high,
+                with variance 1 (around a median: -1 and 1).
 
         Source:
             Whittle (1953), Estimation and information in stationary time series, Ark. Mat. 2;
             cosine coefficients as in Müller & Watson (2008), Econometrica 76.
         """
+        return normalised(self.log_weight(signs))
+
+    def log_weight(self, signs: NDArray[np.float32]) -> NDArray[np.float64]:
+        """Logarithm of `posterior` up to a constant in each row."""
         pieces = self.n // self.segment
         cut = signs[:, : pieces * self.segment].reshape(-1, self.segment)
         power = _cosine_power(cut).reshape(len(signs), pieces, -1).sum(axis=1)
-        log_weight = self.offset - (power @ self.precision).astype(np.float64)
-        log_weight -= log_weight.max(axis=1, keepdims=True)
-        weight: NDArray[np.float64] = np.exp(log_weight)
-        weight /= weight.sum(axis=1, keepdims=True)
-        return weight
+        log_weight: NDArray[np.float64] = self.offset - (power @ self.precision).astype(np.float64)
+        return log_weight
+
+
+def normalised(log_weight: NDArray[np.float64]) -> NDArray[np.float64]:
+    """Weights that sum to 1 in each row, from their logarithms."""
+    weight: NDArray[np.float64] = np.exp(log_weight - log_weight.max(axis=1, keepdims=True))
+    weight /= weight.sum(axis=1, keepdims=True)
+    return weight
 
 
 @lru_cache(maxsize=64)
-def dependence_model(n: int) -> DependenceModel:
+def dependence_model(n: int, quantile: float = 0.5) -> DependenceModel:
     """The model for series of ``n`` samples; cached, because stopping rules ask again.
 
-    Source:
-        Sign correlation ``2/pi * asin(r)`` of a Gaussian pair: Sheppard (1899), Phil. Trans. A 192.
+    Args:
+        n: Length of the series.
+        quantile: Level that the signs are taken around. Hypotheses are the same, in the same order,
+            at every level; what they say about the signs differs.
     """
     segment = min(n, _SEGMENT)
     longest = max(2.0, _LONGEST * segment)
@@ -86,7 +99,8 @@ def dependence_model(n: int) -> DependenceModel:
     effective = [float(n)]
     for time in times:
         for share in _SHARES:
-            correlation = 2 / np.pi * np.arcsin(share * np.exp(-np.arange(4 * segment) / time))
+            latent = share * np.exp(-np.arange(4 * segment) / time)
+            correlation = _sign_correlation(latent, quantile)
             correlation[0] = 1.0
             spectra.append(_spectrum(correlation, segment))
             lag = np.arange(1, min(n, 4 * segment))
@@ -102,6 +116,26 @@ def dependence_model(n: int) -> DependenceModel:
         offset=np.log(prior) - 0.5 * (n // segment) * np.log(spectrum).sum(axis=1),
         effective_n=np.maximum(np.array(effective), 1.0),
     )
+
+
+def _sign_correlation(latent: NDArray[np.float64], quantile: float) -> NDArray[np.float64]:
+    """Correlation of the signs around a quantile of Gaussian pairs with the given correlation.
+
+    Source:
+        ``2/pi * asin(r)`` around the median: Sheppard (1899), Phil. Trans. A 192; elsewhere the
+        integral of the bivariate density over the correlation, Plackett (1954), Biometrika 41.
+    """
+    angle = np.arcsin(latent)
+    if quantile == 0.5:
+        median: NDArray[np.float64] = 2 / np.pi * angle
+        return median
+    from scipy.special import ndtri
+
+    grid = np.linspace(0.0, np.pi / 2, _ANGLES)
+    density = np.exp(-(ndtri(quantile) ** 2) / (1 + np.sin(grid)))
+    joint = np.concatenate([[0.0], np.cumsum(density[1:] + density[:-1])])
+    found: NDArray[np.float64] = np.interp(angle, grid, joint / joint[-1])
+    return found
 
 
 def _cosine_power(rows: NDArray[np.float32]) -> NDArray[np.float32]:
