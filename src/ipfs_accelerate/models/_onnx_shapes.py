@@ -123,6 +123,19 @@ class GraphShapes:
         dims = found.tensor_type.shape.dim
         return tuple(d.dim_value for d in dims) if all(map(_is_fixed, dims)) else None
 
+    def dtype(self, name: str) -> str | None:
+        """Type of a tensor's elements as NumPy spells it, packed types as ONNX does.
+
+        ``None`` when it is not known.
+        """
+        import onnx
+
+        found = self._types.get(name)
+        if found is None or not found.tensor_type.elem_type:
+            return None
+        spelled = str(onnx.TensorProto.DataType.Name(found.tensor_type.elem_type)).lower()
+        return {"float": "float32", "double": "float64"}.get(spelled, spelled)
+
     def size_bytes(self, name: str) -> int | None:
         """Bytes of a tensor; ``None`` while its shape is unknown."""
         shape = self.shape(name)
@@ -218,7 +231,9 @@ class GraphShapes:
             shape = first
         else:
             return
-        kind = self._types[node.input[0]].tensor_type.elem_type
+        is_rescaled = node.op_type == "MatMulIntegerToFloat"
+        first_type = self._types[node.input[0]].tensor_type.elem_type
+        kind = onnx.TensorProto.FLOAT if is_rescaled else first_type
         self._types[node.output[0]] = onnx.helper.make_tensor_type_proto(kind, shape)
 
     def _inferred(self, node: Any) -> dict[str, Any]:  # noqa: ANN401
@@ -237,7 +252,12 @@ class GraphShapes:
             found: dict[str, Any] = onnx.shape_inference.infer_node_outputs(
                 schema, node, types, data, opset_imports=list(self._model.opset_import)
             )
-        except (onnx.shape_inference.InferenceError, RuntimeError, ValueError):
+        except (
+            onnx.shape_inference.InferenceError,
+            onnx.checker.ValidationError,  # an optimizer's node with types the operator has not
+            RuntimeError,
+            ValueError,
+        ):
             return {}
         return found
 

@@ -10,10 +10,10 @@ from typing import TYPE_CHECKING, Any
 from ipfs_accelerate.models._onnx_shapes import GraphShapes
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping
+    from collections.abc import Callable, Iterable, Mapping
     from pathlib import Path
 
-__all__ = ["Work", "count_work"]
+__all__ = ["NodeWork", "Work", "count_nodes", "count_work"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,6 +44,53 @@ class Work:
     def flops_per_weight_byte(self) -> float | None:
         """Arithmetic intensity towards the weights; ``None`` without weights."""
         return self.flops / self.weight_bytes if self.weight_bytes else None
+
+
+@dataclass(frozen=True, slots=True)
+class NodeWork:
+    """One node of a graph.
+
+    Attributes:
+        flops: As in `count_work`; ``None`` when it could not be told.
+        inputs: Type and shape of its inputs, weights included; ``None`` when one is unknown.
+        outputs: Likewise.
+        tensors: Names of its outputs.
+    """
+
+    flops: int | None
+    inputs: tuple[tuple[str, tuple[int, ...]], ...] | None
+    outputs: tuple[tuple[str, tuple[int, ...]], ...] | None
+    tensors: tuple[str, ...]
+
+
+def count_nodes(
+    onnx_path: Path, input_shapes: Mapping[str, tuple[int, ...]]
+) -> dict[str, NodeWork]:
+    """Work of each node by its name, counted as by `count_work`; nodes without a name left out.
+
+    Raises:
+        InputError: An input is missing or unknown, or its shape does not fit the graph.
+        ModelFormatError: The file is not an ONNX model.
+    """
+    shapes = GraphShapes(onnx_path, input_shapes)
+    return {
+        node.name: NodeWork(
+            0 if shapes.is_shape_arithmetic(node) else _flops(node, shapes),
+            _described(node.input, shapes),
+            _described(node.output, shapes),
+            tuple(node.output),
+        )
+        for node in shapes.nodes
+        if node.name
+    }
+
+
+def _described(
+    names: Iterable[str], shapes: GraphShapes
+) -> tuple[tuple[str, tuple[int, ...]], ...] | None:
+    found = [(shapes.dtype(name), shapes.shape(name)) for name in names if name]
+    known = tuple((kind, shape) for kind, shape in found if kind is not None and shape is not None)
+    return known if len(known) == len(found) else None
 
 
 def count_work(onnx_path: Path, input_shapes: Mapping[str, tuple[int, ...]]) -> Work:

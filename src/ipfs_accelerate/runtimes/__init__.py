@@ -5,7 +5,9 @@ Each runtime is a folder or file of its own and knows nothing of the others.
 
 from ipfs_accelerate.runtimes.protocol import (
     LoadOptions,
+    OpTiming,
     Placement,
+    RunProfile,
     Runtime,
     Session,
     SessionInfo,
@@ -15,7 +17,9 @@ from ipfs_accelerate.runtimes.target import Target
 
 __all__ = [
     "LoadOptions",
+    "OpTiming",
     "Placement",
+    "RunProfile",
     "Runtime",
     "Session",
     "SessionInfo",

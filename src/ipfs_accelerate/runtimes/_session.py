@@ -5,7 +5,7 @@ from __future__ import annotations
 from abc import ABC, abstractmethod
 from typing import TYPE_CHECKING, Self
 
-from ipfs_accelerate.errors import InferenceError
+from ipfs_accelerate.errors import InferenceError, InputError
 from ipfs_accelerate.runtimes._inputs import InputCheck
 
 if TYPE_CHECKING:
@@ -14,7 +14,7 @@ if TYPE_CHECKING:
 
     import numpy as np
 
-    from ipfs_accelerate.runtimes.protocol import Placement, SessionInfo
+    from ipfs_accelerate.runtimes.protocol import Placement, RunProfile, SessionInfo
 
 __all__ = ["BaseSession"]
 
@@ -44,6 +44,16 @@ class BaseSession(ABC):
             raise self._closed_error()
         return self._profile(self._check(inputs))
 
+    def profile(self, inputs: Mapping[str, np.ndarray], *, repetitions: int) -> RunProfile:
+        """See `Session.profile`."""
+        if self._is_closed:
+            raise self._closed_error()
+        if repetitions < 1:
+            raise InputError(
+                f"{repetitions} repetitions show nothing", hint="profile at least one run"
+            )
+        return self._time_operators(self._check(inputs), repetitions)
+
     def close(self) -> None:
         """See `Session.close`."""
         if not self._is_closed:
@@ -57,6 +67,10 @@ class BaseSession(ABC):
     @abstractmethod
     def _profile(self, arrays: list[np.ndarray]) -> Placement:
         """Run once under the runtime's profiler."""
+
+    @abstractmethod
+    def _time_operators(self, arrays: list[np.ndarray], repetitions: int) -> RunProfile:
+        """Run ``repetitions`` times, after warming up, under the runtime's profiler."""
 
     @abstractmethod
     def _release(self) -> None:

@@ -17,7 +17,15 @@ if TYPE_CHECKING:
     from ipfs_accelerate.runtimes.target import Target
     from ipfs_accelerate.telemetry import Origin
 
-__all__ = ["LoadOptions", "Placement", "Runtime", "Session", "SessionInfo"]
+__all__ = [
+    "LoadOptions",
+    "OpTiming",
+    "Placement",
+    "RunProfile",
+    "Runtime",
+    "Session",
+    "SessionInfo",
+]
 
 
 @dataclass(frozen=True, slots=True)
@@ -92,6 +100,57 @@ class Placement:
         return counts.get(device, 0) / total if total else 0.0
 
 
+@dataclass(frozen=True, slots=True)
+class OpTiming:
+    """How long one operator of a graph took, from the runtime's own profiler.
+
+    Attributes:
+        name: Unique within the profile.
+        op_type: As the runtime spells it.
+        device: Where it ran.
+        samples_ns: Time in each repetition, all its calls together; of a runtime that only tells
+            averages, one value for each block of `RunProfile.run_ns`.
+        calls: In one repetition.
+        start_ns: Beginning of its first call since the run began, in the last repetition; ``None``
+            when the runtime does not tell it.
+        precision: Of its arithmetic; ``None`` when the runtime does not tell it.
+        layer: Module of the model it belongs to; ``None`` when its graph does not tell it.
+        inputs: Type and shape of what it reads, weights included; ``None`` when unknown.
+        outputs: Type and shape of what it writes; ``None`` when unknown.
+        flops: Multiplications and additions counted on its graph; ``None`` when not counted there.
+    """
+
+    name: str
+    op_type: str
+    device: str
+    samples_ns: tuple[int, ...]
+    calls: int = 1
+    start_ns: int | None = None
+    precision: str | None = None
+    layer: str | None = None
+    inputs: tuple[tuple[str, tuple[int, ...]], ...] | None = None
+    outputs: tuple[tuple[str, tuple[int, ...]], ...] | None = None
+    flops: int | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class RunProfile:
+    """Repeated runs under a runtime's own profiler.
+
+    Attributes:
+        operators: In order of execution.
+        run_ns: Wall-clock time of each repetition (or the mean of each block of them) with the
+            profiler on, from the call of the library to its return.
+        source: Which report it was read from.
+        resolution_ns: Smallest time the report can tell apart.
+    """
+
+    operators: tuple[OpTiming, ...]
+    run_ns: tuple[int, ...]
+    source: str
+    resolution_ns: int = 1
+
+
 @runtime_checkable
 class Session(Protocol):
     """A component loaded on a target. Safe to call from several threads; runs may serialise."""
@@ -118,6 +177,20 @@ class Session(Protocol):
 
     def placement(self, inputs: Mapping[str, np.ndarray]) -> Placement:
         """Run once under the runtime's profiler and report what ran where."""
+        ...
+
+    def profile(self, inputs: Mapping[str, np.ndarray], *, repetitions: int) -> RunProfile:
+        """Run repeatedly under the runtime's profiler and report every operator's time.
+
+        Args:
+            inputs: As for `run`.
+            repetitions: Counted runs, at least 1; a few more come first to warm up.
+
+        Raises:
+            InputError: No repetitions, or inputs that do not fit.
+            TargetUnsupportedError: The runtime has no profiler for this target.
+            InferenceError: The runtime failed.
+        """
         ...
 
     def close(self) -> None:

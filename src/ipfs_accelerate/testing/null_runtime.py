@@ -12,6 +12,7 @@ Example:
 
 from __future__ import annotations
 
+import itertools
 import os
 import threading
 from contextlib import contextmanager
@@ -23,6 +24,7 @@ import numpy as np
 
 from ipfs_accelerate.errors import (
     InferenceError,
+    InputError,
     LoadError,
     MemoryLimitError,
     TargetUnsupportedError,
@@ -31,7 +33,7 @@ from ipfs_accelerate.hardware import Device, DeviceKind, Precision, Support
 from ipfs_accelerate.models import TensorSpec
 from ipfs_accelerate.plugins import hookimpl, plugin_manager
 from ipfs_accelerate.runtimes._inputs import InputCheck
-from ipfs_accelerate.runtimes.protocol import Placement, SessionInfo
+from ipfs_accelerate.runtimes.protocol import OpTiming, Placement, RunProfile, SessionInfo
 from ipfs_accelerate.runtimes.target import Target
 from ipfs_accelerate.telemetry import Clock, MonotonicClock, Origin
 
@@ -62,7 +64,7 @@ class Failure(StrEnum):
 
     ``hang`` blocks the run until the session is closed; ``crash`` ends the process at once
     (use it in a child only); ``wrong_placement`` reports another device, ``wrong_precision``
-    another executed precision.
+    another executed precision; ``no_profiler`` refuses to profile, and runs.
     """
 
     LOAD_ERROR = "load_error"
@@ -73,6 +75,7 @@ class Failure(StrEnum):
     CRASH = "crash"
     WRONG_PLACEMENT = "wrong_placement"
     WRONG_PRECISION = "wrong_precision"
+    NO_PROFILER = "no_profiler"
 
 
 @dataclass(frozen=True, slots=True)
@@ -265,6 +268,22 @@ class NullSession:
             source="null script",
             precisions={self._info.executed_precision.value: 1},
         )
+
+    def profile(self, inputs: Mapping[str, np.ndarray], *, repetitions: int) -> RunProfile:
+        """See `Session.profile`; one operator that takes all the time of its run."""
+        self._require_open()
+        if self._script.failure is Failure.NO_PROFILER:
+            raise TargetUnsupportedError(f"scripted: {self._info.target} has no profiler")
+        if repetitions < 1:
+            raise InputError(f"{repetitions} repetitions show nothing")
+        marks = [self._clock.now_ns()]
+        for _ in range(repetitions):
+            self.run(inputs)
+            marks.append(self._clock.now_ns())
+        run_ns = tuple(b - a for a, b in itertools.pairwise(marks))
+        precision = self._info.executed_precision.value
+        operator = OpTiming("null", "Null", self._info.target.device, run_ns, precision=precision)
+        return RunProfile((operator,), run_ns, "null script")
 
     def close(self) -> None:
         """See `Session.close`; releases a run that hangs."""

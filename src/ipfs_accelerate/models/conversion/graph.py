@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import ast
 from collections import Counter
 from typing import TYPE_CHECKING, Any
 
@@ -11,7 +12,7 @@ from ipfs_accelerate.models.artifact import COMPONENT_STEMS, Component, TensorSp
 if TYPE_CHECKING:
     from pathlib import Path
 
-__all__ = ["count_operators", "find_components", "read_component"]
+__all__ = ["count_operators", "find_components", "node_layers", "read_component"]
 
 
 def read_component(path: Path, *, name: str) -> Component:
@@ -45,6 +46,29 @@ def find_components(directory: Path) -> dict[str, Component]:
 def count_operators(path: Path) -> dict[str, int]:
     """Operator type → count of nodes of the main graph."""
     return dict(Counter(node.op_type for node in _load(path).graph.node).most_common())
+
+
+def node_layers(path: Path) -> dict[str, str]:
+    """Name of a node or of a tensor → the module of the model that computes it.
+
+    Read from what PyTorch's exporters write: scopes as metadata, or names that are paths.
+    """
+    found: dict[str, str] = {}
+    for node in _load(path).graph.node:
+        layer = _layer(node)
+        if layer:
+            found |= dict.fromkeys((node.name, *node.output), layer)
+    found.pop("", None)
+    return found
+
+
+def _layer(node: Any) -> str | None:  # noqa: ANN401
+    for entry in node.metadata_props:
+        if entry.key == "pkg.torch.onnx.name_scopes":
+            scopes = ast.literal_eval(entry.value)
+            return str(scopes[-2]) if len(scopes) > 1 else None
+    folder = str(node.name).rpartition("/")[0].strip("/")
+    return folder.replace("/", ".") or None
 
 
 def _load(path: Path) -> Any:  # noqa: ANN401 (protobuf)

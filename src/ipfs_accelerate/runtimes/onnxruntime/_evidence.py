@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
     from pathlib import Path
 
-__all__ = ["Evidence", "placement_from_profile", "read_evidence"]
+__all__ = ["Evidence", "node_precision", "placement_from_profile", "read_evidence"]
 
 _FLOAT_PRODUCTS = frozenset({
     "Attention", "Conv", "ConvTranspose", "Einsum", "FusedConv", "FusedGemm", "FusedMatMul", "GRU",
@@ -127,13 +127,14 @@ def placement_from_profile(path: Path, devices: Mapping[str, str]) -> Placement:
         nodes.setdefault(devices.get(provider, provider), Counter())[operator] += 1
         durations[operator] += int(event["dur"]) * 1000
         if operator in _INT8_PRODUCTS | _FLOAT_PRODUCTS:
-            precisions[_node_precision(operator, facts)] += 1
+            precisions[node_precision(operator, facts)] += 1
     return Placement(
         nodes=nodes, source="onnxruntime profile", precisions=precisions, node_ns=durations
     )
 
 
-def _node_precision(operator: str, facts: Mapping[str, Any]) -> str:
+def node_precision(operator: str, facts: Mapping[str, Any]) -> str:
+    """Precision of one node, from the types of its inputs; ``unknown`` where they do not tell."""
     if operator in _INT8_PRODUCTS:
         return Precision.INT8.value
     types = [kind for tensor in facts.get("input_type_shape", ()) for kind in tensor]

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import tempfile
 from dataclasses import dataclass
+from itertools import pairwise
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -15,6 +16,9 @@ from ipfs_accelerate.runtimes._loading import failure
 from ipfs_accelerate.runtimes._session import BaseSession
 from ipfs_accelerate.runtimes.onnxruntime._evidence import placement_from_profile
 from ipfs_accelerate.runtimes.onnxruntime._library import error_types, library
+from ipfs_accelerate.runtimes.onnxruntime._profile import Graphs, operators_from_profile
+from ipfs_accelerate.runtimes.protocol import RunProfile
+from ipfs_accelerate.telemetry import MonotonicClock
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -24,6 +28,9 @@ if TYPE_CHECKING:
 __all__ = ["OnnxSession", "Recipe", "open_native", "tensor_specs"]
 
 _CPU = "CPUExecutionProvider"
+_WARMUP_RUNS = 3
+#: A protobuf ends at 2 GiB; beyond this the optimized graph is not written.
+_LARGEST_COPY_BYTES = 3 << 29
 _DTYPES = {"float": "float32", "double": "float64", "string": "object"}
 _SAME = frozenset({
     "bool", "float16", "int8", "int16", "int32", "int64", "uint8", "uint16", "uint32", "uint64",
@@ -162,6 +169,39 @@ class OnnxSession(BaseSession):
             report = Path(native.end_profiling())
             devices = {_CPU: "cpu", self._recipe.provider: self._recipe.device}
             return placement_from_profile(report, devices)
+
+    def _time_operators(self, arrays: list[np.ndarray], repetitions: int) -> RunProfile:
+        feed = dict(zip(self._names, arrays, strict=True))
+        recipe = self._recipe
+        with tempfile.TemporaryDirectory(prefix="ipfs-accelerate-profile-") as folder:
+            is_small = (self._info.weights_bytes or 0) < _LARGEST_COPY_BYTES
+            copy = Path(folder) / "optimized.onnx" if recipe.provider == _CPU and is_small else None
+            native = open_native(recipe, profile_prefix=str(Path(folder) / "run"), optimized=copy)
+            run_ns = self._timed_runs(native, feed, _WARMUP_RUNS + repetitions)
+            graphs = Graphs(recipe.graph, copy, {k: v.shape for k, v in feed.items()})
+            operators = operators_from_profile(
+                Path(native.end_profiling()),
+                graphs,
+                {_CPU: "cpu", recipe.provider: recipe.device},
+                skip=_WARMUP_RUNS,
+            )
+        return RunProfile(operators, run_ns[_WARMUP_RUNS:], "onnxruntime profile", 1000)
+
+    def _timed_runs(
+        self,
+        native: Any,  # noqa: ANN401
+        feed: dict[str, np.ndarray],
+        count: int,
+    ) -> tuple[int, ...]:
+        now_ns = MonotonicClock().now_ns
+        marks = [now_ns()]
+        try:
+            for _ in range(count):
+                native.run(self._output_names, feed)
+                marks.append(now_ns())
+        except self._errors as error:
+            raise failure(error, InferenceError, f"{self._info.target} failed") from error
+        return tuple(b - a for a, b in pairwise(marks))
 
     def _release(self) -> None:
         self._native = None

@@ -11,7 +11,13 @@ from ipfs_accelerate.runtimes.protocol import Placement
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
 
-__all__ = ["device_ids", "executed_precision", "placement_from_profile"]
+__all__ = [
+    "device_ids",
+    "executed_precision",
+    "placement_from_profile",
+    "suffix_precision",
+    "text_of",
+]
 
 # Beginnings of layer types that multiply matrices, in the CPU, GPU and NPU plugins' spellings.
 _PRODUCTS = (
@@ -39,8 +45,8 @@ def executed_precision(compiled: Any) -> tuple[Precision | None, str]:  # noqa: 
     counts: Counter[Precision] = Counter()
     for node in compiled.get_runtime_model().get_ops():
         facts = node.get_rt_info()
-        if "layerType" in facts and _is_product(_text(facts["layerType"])):
-            counts[_PRECISIONS[_text(facts["runtimePrecision"])]] += 1
+        if "layerType" in facts and _is_product(text_of(facts["layerType"])):
+            counts[_PRECISIONS[text_of(facts["runtimePrecision"])]] += 1
     if not counts:
         return _from_hint(compiled)
     listed = ", ".join(f"{n} in {p.value}" for p, n in counts.most_common())
@@ -56,7 +62,8 @@ def _is_product(layer_type: str) -> bool:
     return layer_type.lower().startswith(_PRODUCTS)
 
 
-def _text(value: Any) -> str:  # noqa: ANN401 (OVAny or str)
+def text_of(value: Any) -> str:  # noqa: ANN401 (OVAny or str)
+    """A fact of a runtime model, which the library wraps in some versions."""
     return str(value.astype(str)) if hasattr(value, "astype") else str(value)
 
 
@@ -88,7 +95,7 @@ def placement_from_profile(rows: Sequence[Any], devices: Sequence[str]) -> Place
         operators[row.node_type] += 1
         durations[row.node_type] += round(row.real_time.total_seconds() * 1e9)
         if _is_product(row.node_type):
-            precisions[_suffix_precision(row.exec_type)] += 1
+            precisions[suffix_precision(row.exec_type)] += 1
     return Placement(
         nodes={"+".join(devices): operators},
         source="openvino profile",
@@ -97,7 +104,7 @@ def placement_from_profile(rows: Sequence[Any], devices: Sequence[str]) -> Place
     )
 
 
-def _suffix_precision(kernel: str) -> str:
+def suffix_precision(kernel: str) -> str:
     """``brgemm_avx512_I8`` → ``int8``."""
     found = _PRECISIONS.get(kernel.rpartition("_")[2].lower())
     return found.value if found else "unknown"

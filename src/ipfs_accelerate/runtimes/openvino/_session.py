@@ -15,6 +15,9 @@ from ipfs_accelerate.runtimes._loading import failure
 from ipfs_accelerate.runtimes._session import BaseSession
 from ipfs_accelerate.runtimes.openvino._evidence import device_ids, placement_from_profile
 from ipfs_accelerate.runtimes.openvino._library import core, library
+from ipfs_accelerate.runtimes.openvino._profile import OperatorBlocks, totals_ns
+from ipfs_accelerate.runtimes.protocol import RunProfile
+from ipfs_accelerate.telemetry import MonotonicClock
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -23,6 +26,9 @@ if TYPE_CHECKING:
 
 __all__ = ["OpenVinoSession", "Recipe", "compile_graph", "tensor_specs"]
 
+_WARMUP_RUNS = 3
+#: The counters tell means since compilation, so each block of runs compiles anew.
+_BLOCKS = 3
 _ERRORS = (RuntimeError, ValueError, TypeError, MemoryError)
 
 
@@ -135,6 +141,34 @@ class OpenVinoSession(BaseSession):
             raise failure(error, InferenceError, f"{self._info.target} failed") from error
         names = compiled.get_property("EXECUTION_DEVICES")
         return placement_from_profile(rows, device_ids(names, self._recipe.device_id))
+
+    def _time_operators(self, arrays: list[np.ndarray], repetitions: int) -> RunProfile:
+        blocks = min(_BLOCKS, repetitions)
+        found = OperatorBlocks(self._recipe.graph, self._recipe.device_id)
+        run_ns = []
+        for number in range(blocks):
+            count = repetitions // blocks + (number < repetitions % blocks)
+            run_ns.append(self._time_block(arrays, count, found))
+        return RunProfile(found.operators(), tuple(run_ns), "openvino performance counters", 1000)
+
+    def _time_block(self, arrays: list[np.ndarray], count: int, found: OperatorBlocks) -> int:
+        """Mean wall-clock time of a run of this block."""
+        compiled = compile_graph(self._recipe, PERF_COUNT=True)
+        request = compiled.create_infer_request()
+        clock = MonotonicClock()
+        try:
+            for _ in range(_WARMUP_RUNS):
+                self._run_on(request, arrays)
+            warm = totals_ns(request.profiling_info, _WARMUP_RUNS)
+            started_ns = clock.now_ns()
+            for _ in range(count):
+                self._run_on(request, arrays)
+            elapsed_ns = clock.now_ns() - started_ns
+            found.add(request.profiling_info, warm, (_WARMUP_RUNS, _WARMUP_RUNS + count))
+            found.describe(compiled)
+        except _ERRORS as error:
+            raise failure(error, InferenceError, f"{self._info.target} failed") from error
+        return elapsed_ns // count
 
     def _release(self) -> None:
         self._compiled = None

@@ -13,7 +13,13 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
     from pathlib import Path
 
-__all__ = ["parameter_precision", "placement_from_trace"]
+__all__ = [
+    "duration_ns",
+    "operator_precision",
+    "outermost_operators",
+    "parameter_precision",
+    "placement_from_trace",
+]
 
 _PRODUCTS = frozenset({
     "addmm", "baddbmm", "bmm", "conv1d", "conv2d", "conv3d", "conv_transpose1d", "convolution",
@@ -57,7 +63,7 @@ def placement_from_trace(path: Path, device_id: str) -> Placement:
         device_id: Id of the device of the session.
     """
     events = [e for e in json.loads(path.read_text())["traceEvents"] if e.get("ph") == "X"]
-    outermost = _outermost_operators([e for e in events if e.get("cat") == "cpu_op"])
+    outermost = outermost_operators([e for e in events if e.get("cat") == "cpu_op"])
     kernels = [e for e in events if e.get("cat") in {"kernel", "gpu_memcpy", "gpu_memset"}]
     launched = {_id(kernel) for kernel in kernels}
     nodes: dict[str, Counter[str]] = {}
@@ -70,13 +76,13 @@ def placement_from_trace(path: Path, device_id: str) -> Placement:
             continue  # bookkeeping on the host: views, shapes
         place = device_id if device_id == "cpu" or has_kernel else "cpu"
         nodes.setdefault(place, Counter())[name] += 1
-        durations[name] += _duration_ns(operator, kernels, members)
+        durations[name] += duration_ns(operator, kernels, members)
         if name in _PRODUCTS:
-            precisions[_precision(operator)] += 1
+            precisions[operator_precision(operator)] += 1
     return Placement(nodes=nodes, source="torch profiler", precisions=precisions, node_ns=durations)
 
 
-def _outermost_operators(
+def outermost_operators(
     events: list[dict[str, Any]],
 ) -> list[tuple[dict[str, Any], set[int]]]:
     """Operators that no other operator called, each with the ids of all it called."""
@@ -99,15 +105,17 @@ def _id(event: Mapping[str, Any]) -> int:
     return int(event.get("args", {}).get("External id", -1))
 
 
-def _duration_ns(
+def duration_ns(
     operator: Mapping[str, Any], kernels: list[dict[str, Any]], members: set[int]
 ) -> int:
+    """Time of an operator: that of its kernels where it launched some, else its own."""
     on_device = [k["dur"] for k in kernels if _id(k) in members]
     elapsed_us = float(sum(on_device) if on_device else operator["dur"])
     return round(elapsed_us * 1000)
 
 
-def _precision(operator: Mapping[str, Any]) -> str:
+def operator_precision(operator: Mapping[str, Any]) -> str:
+    """Precision of the first input that has one; ``unknown`` without."""
     types = operator.get("args", {}).get("Input type", [])
     known = [_PRECISIONS[t] for t in types if t in _PRECISIONS]
     return known[0].value if known else "unknown"

@@ -14,8 +14,11 @@ from ipfs_accelerate.errors import InferenceError
 from ipfs_accelerate.hardware import Precision
 from ipfs_accelerate.runtimes._loading import failure
 from ipfs_accelerate.runtimes._session import BaseSession
+from ipfs_accelerate.runtimes.protocol import RunProfile
 from ipfs_accelerate.runtimes.torch._evidence import placement_from_trace
 from ipfs_accelerate.runtimes.torch._library import library, synchronize, torch_name
+from ipfs_accelerate.runtimes.torch._profile import RUN, named_layers, operators_from_trace
+from ipfs_accelerate.telemetry import MonotonicClock
 
 if TYPE_CHECKING:
     from contextlib import AbstractContextManager
@@ -24,6 +27,7 @@ if TYPE_CHECKING:
 
 __all__ = ["TorchSession"]
 
+_WARMUP_RUNS = 2
 _ERRORS = (RuntimeError, ValueError, TypeError, IndexError, MemoryError)
 # Precision switches and thread counts are global to PyTorch: sessions that set them take turns.
 _turn = threading.RLock()
@@ -91,19 +95,37 @@ class TorchSession(BaseSession):
         return {n: t.cpu().numpy() for n, t in zip(self._names, outputs, strict=True)}
 
     def _profile(self, arrays: list[np.ndarray]) -> Placement:
-        torch = library()
-        kinds = torch.profiler.ProfilerActivity
-        activities = [kinds.CPU]
-        extra = {"cuda": "CUDA", "xpu": "XPU"}.get(torch_name(self._device).partition(":")[0])
-        if extra:
-            activities.append(getattr(kinds, extra))
         self._execute(arrays)  # the profile shows a steady run, not a compilation
-        with torch.profiler.profile(activities=activities, record_shapes=True) as profile:
+        with self._profiler(library()) as profile:
             self._execute(arrays)
         with tempfile.TemporaryDirectory(prefix="ipfs-accelerate-profile-") as folder:
             path = Path(folder) / "trace.json"
             profile.export_chrome_trace(str(path))
             return placement_from_trace(path, self._device)
+
+    def _profiler(self, torch: Any) -> Any:  # noqa: ANN401
+        kinds = torch.profiler.ProfilerActivity
+        activities = [kinds.CPU]
+        extra = {"cuda": "CUDA", "xpu": "XPU"}.get(torch_name(self._device).partition(":")[0])
+        if extra:
+            activities.append(getattr(kinds, extra))
+        return torch.profiler.profile(activities=activities, record_shapes=True)
+
+    def _time_operators(self, arrays: list[np.ndarray], repetitions: int) -> RunProfile:
+        torch, clock = library(), MonotonicClock()
+        run_ns = []
+        self._execute(arrays)  # outside the profiler: a compilation would fill the trace
+        with named_layers(self._module, torch), self._profiler(torch) as profile:
+            for _ in range(_WARMUP_RUNS + repetitions):
+                started_ns = clock.now_ns()
+                with torch.profiler.record_function(RUN):
+                    self._execute(arrays)
+                run_ns.append(clock.now_ns() - started_ns)
+        with tempfile.TemporaryDirectory(prefix="ipfs-accelerate-profile-") as folder:
+            path = Path(folder) / "trace.json"
+            profile.export_chrome_trace(str(path))
+            operators = operators_from_trace(path, self._device, skip=_WARMUP_RUNS)
+        return RunProfile(operators, tuple(run_ns[_WARMUP_RUNS:]), "torch profiler")
 
     def _release(self) -> None:
         self._module = None

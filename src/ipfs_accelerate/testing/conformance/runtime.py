@@ -263,6 +263,27 @@ class RuntimeConformance:
         wanted = case.chosen_device or case.target.device
         assert placement.share_on(wanted) == 1.0, placement.nodes
 
+    # Where its time goes
+
+    def test_a_profile_times_every_operator_in_every_repetition(
+        self, case: RuntimeCase, session: Session
+    ) -> None:
+        found = session.profile(case.inputs(), repetitions=3)
+        assert found.source
+        assert found.operators
+        assert found.run_ns
+        names = [op.name for op in found.operators]
+        assert len(set(names)) == len(names)
+        assert all(len(op.samples_ns) == len(found.run_ns) for op in found.operators)
+        assert all(op.calls >= 1 and op.op_type and op.device for op in found.operators)
+        assert all(sample >= 0 for op in found.operators for sample in op.samples_ns)
+
+    def test_a_profile_without_repetitions_is_refused(
+        self, case: RuntimeCase, session: Session
+    ) -> None:
+        with pytest.raises(InputError, match="repetitions"):
+            session.profile(case.inputs(), repetitions=0)
+
     # What it computes
 
     def test_outputs_match_the_reference(self, case: RuntimeCase, session: Session) -> None:
@@ -322,6 +343,8 @@ class RuntimeConformance:
             session.run(case.inputs())
         with pytest.raises(InferenceError, match="closed"):
             session.placement(case.inputs())
+        with pytest.raises(InferenceError, match="closed"):
+            session.profile(case.inputs(), repetitions=1)
 
     def test_leaving_the_block_closes(self, case: RuntimeCase) -> None:
         with case.load() as session:
