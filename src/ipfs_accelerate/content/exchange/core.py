@@ -50,6 +50,8 @@ if TYPE_CHECKING:
 __all__ = ["Core"]
 
 _SECOND_NS = 1_000_000_000
+#: With a gate there are many sources, and looking for what to take over costs their product.
+_LOOK_NS = 250_000_000
 
 
 class Core:
@@ -100,15 +102,19 @@ class Core:
 
     def handle(self, event: Event, now_ns: int) -> list[Instruction]:
         """Take an event; returns what is to be done, in order."""
-        if self._progress_ns is None:
-            self._progress_ns = now_ns
-        self._stamp += not isinstance(event, BlockArrived | BlockKept | RequestEnded)
-        self._handlers[type(event)](event, now_ns)
+        self.note(event, now_ns)
         if not self._is_over:
             self._assign(now_ns)
             self._settle(now_ns)
         out, self._out = self._out, []
         return out
+
+    def note(self, event: Event, now_ns: int) -> None:
+        """Take an event without deciding anything; the next `handle` does."""
+        if self._progress_ns is None:
+            self._progress_ns = now_ns
+        self._stamp += not isinstance(event, BlockArrived | BlockKept | RequestEnded)
+        self._handlers[type(event)](event, now_ns)
 
     def is_needed(self, key: bytes) -> bool:
         """Whether a block is wanted and no copy has arrived."""
@@ -313,6 +319,9 @@ class Core:
             self._launch(party, batch, now_ns)
             return True
         party.barren_at = self._stamp
+        if self._gate is not None and now_ns - party.looked_ns < _LOOK_NS:
+            return False
+        party.looked_ns = now_ns
         return self._take_over(party, now_ns)
 
     def _batch(self, party: Party, now_ns: int) -> list[Entry]:

@@ -11,7 +11,7 @@ from ipfs_accelerate.content.exchange.run import Run
 from ipfs_accelerate.telemetry import MonotonicClock
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable
+    from collections.abc import Callable, Iterable, Mapping
 
     import numpy as np
 
@@ -89,6 +89,16 @@ class Exchange:
         has, lacks = tuple(has), tuple(lacks)
         for run in self._running():
             run.announce(name, has, lacks)
+
+    def announce_all(self, said: Mapping[str, Iterable[Cid]]) -> None:
+        """Tell running fetches, at once and so for one round of decisions, what sources have now.
+
+        Args:
+            said: Name of a source → what else it has.
+        """
+        kept = {name: tuple(has) for name, has in said.items()}
+        for run in self._running():
+            run.announce_all(kept)
 
     def poke(self) -> None:
         """Tell running fetches that the gate may decide otherwise now."""

@@ -70,6 +70,7 @@ class ExchangeSettings:
         max_retry_after_s: Longest pause a source may ask for; one that wants more is given up.
         linger_s: How long a block that no source has is waited for, as sources come and go.
         hold_s: How long a gate may hold everything back without a block arriving.
+        tick_s: How often time alone leads to decisions, and progress is told.
     """
 
     max_requests: int = 8
@@ -83,6 +84,7 @@ class ExchangeSettings:
     max_retry_after_s: float = 120.0
     linger_s: float = 0.0
     hold_s: float = 120.0
+    tick_s: float = 0.05
 
 
 @dataclass(frozen=True, slots=True)

@@ -99,6 +99,7 @@ class Party:
         rate_bytes_per_s: Smoothed, of one request; ``None`` before the first block.
         window_bytes: Largest request for now; doubles while requests succeed.
         barren_at: State of the scheduler in which nothing was found for it.
+        looked_ns: When it last looked for what to take over from others.
     """
 
     name: str
@@ -120,6 +121,7 @@ class Party:
     all_failures: int = 0
     last_reason: str = ""
     barren_at: int = -1
+    looked_ns: int = -(2**62)
 
     @property
     def cost(self) -> float:

@@ -49,7 +49,7 @@ from ipfs_accelerate.errors import (
 )
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable
+    from collections.abc import Callable, Iterable, Mapping
 
     import numpy as np
 
@@ -61,7 +61,6 @@ if TYPE_CHECKING:
 __all__ = ["Run"]
 
 _log = logging.getLogger(__name__)
-_TICK_S = 0.05
 _MAX_NAMED = 20
 
 
@@ -108,6 +107,17 @@ class Run:
         has_keys = frozenset(cid.multihash for cid in has)
         self._tell(Availability(name, has_keys, frozenset(cid.multihash for cid in lacks)))
 
+    def announce_all(self, said: Mapping[str, Iterable[Cid]]) -> None:
+        """Several sources said what else they have."""
+        events = [
+            Availability(name, frozenset(cid.multihash for cid in has))
+            for name, has in said.items()
+        ]
+        with self._lock:
+            for event in events:
+                self._core.note(event, self._clock.now_ns())
+            self._tell(Tick())
+
     def poke(self) -> None:
         """Something a gate decides by has changed."""
         self._tell(Tick())
@@ -145,7 +155,7 @@ class Run:
         while True:
             with self._ended:
                 if self._outcome is None:
-                    self._ended.wait(_TICK_S)
+                    self._ended.wait(self._settings.tick_s)
                 if self._outcome is not None:
                     return True
             if cancel is not None and cancel.is_set():

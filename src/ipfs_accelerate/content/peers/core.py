@@ -249,6 +249,10 @@ class Ration:
         """Leaves that are not here."""
         return len(self._keys) - int(np.count_nonzero(self._own.have))
 
+    def missing_leaves(self) -> npt.NDArray[np.bool_]:
+        """For each leaf: whether it is not here."""
+        return ~self._own.have
+
     def patience_ns(self) -> int:
         """How long a claim, or an owner without a sign of progress, is waited for."""
         slowest = max(peer.block_ns for peer in self._peers.values())

@@ -43,7 +43,7 @@ class MembershipSettings:
     retry_ns: int = _SECOND_NS // 4
     retry_most_ns: int = 10 * _SECOND_NS
     ban_ns: int = 600 * _SECOND_NS
-    refresh_ns: int = 5 * _SECOND_NS
+    refresh_ns: int = 30 * _SECOND_NS
     most_members: int = 256
 
 

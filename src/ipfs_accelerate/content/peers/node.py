@@ -40,7 +40,7 @@ if TYPE_CHECKING:
 __all__ = ["Node", "NodeSettings", "NodeStatistics"]
 
 _log = logging.getLogger(__name__)
-_TICK_S = 0.05
+_TICK_S = 0.1
 _GREETERS = 8
 
 
@@ -63,7 +63,7 @@ class NodeSettings:
     ration: RationSettings = field(default_factory=RationSettings)
     exchange: ExchangeSettings = field(
         default_factory=lambda: ExchangeSettings(
-            max_requests=24, requests_per_source=1, linger_s=30.0
+            max_requests=24, requests_per_source=1, stall_s=15.0, linger_s=30.0, tick_s=0.25
         )
     )
     limits: Limits = field(default_factory=lambda: Limits(workers=72))

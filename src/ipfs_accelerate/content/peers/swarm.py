@@ -27,6 +27,8 @@ __all__ = ["Swarm"]
 
 _log = logging.getLogger(__name__)
 _REPEAT_NS = 1_000_000_000
+#: Holders of a leaf the scheduler is told about at once; each costs it a round of decisions.
+_ENOUGH_COPIES = 4
 
 
 class Swarm:
@@ -63,9 +65,13 @@ class Swarm:
         self._names: dict[str, str] = {}
         self._early: set[bytes] = set()
         self._granted: set[int] = set()
+        self._granted_keys: set[bytes] = set()
+        self._leaf_keys: frozenset[bytes] = frozenset()
+        self._rationed = set(origins)
         self._asked: set[int] = set()
         self._exchange: Exchange | None = None
         self._moved_ns = clock.now_ns()
+        self._news: dict[str, set[int]] = {}
 
     def attach(self, exchange: Exchange | None) -> None:
         """From now on this fetch is told what changes."""
@@ -97,14 +103,14 @@ class Swarm:
             self._names[peer] = name
             if isinstance(said, State):
                 self._states[peer] = said
+                if not said.is_member:
+                    self._rationed.add(name)
                 if self._ration is not None:
                     self._ration.state(peer, said, now_ns=self._clock.now_ns())
                 return len(said.have) > 0
-            fresh = self._records(peer, said)
-            is_rationed = self._ration is not None and self._ration.is_rationed(peer)
-            index, exchange = self._index, self._exchange
-        if fresh and index is not None and exchange is not None and not is_rationed:
-            exchange.announce(name, has=[index.cids[leaf] for leaf in fresh])
+            fresh = self._useful(self._records(peer, said))
+            if fresh and name not in self._rationed:
+                self._news.setdefault(name, set()).update(fresh)
         return False
 
     def _records(self, peer: str, records: list[tuple[Record, int]]) -> list[int]:
@@ -119,11 +125,20 @@ class Swarm:
             return []
         return self._ration.records(peer, records, now_ns=self._clock.now_ns())
 
+    def _useful(self, leaves: list[int]) -> list[int]:
+        """Those that are missing here and not to be had at several places already."""
+        if not leaves or self._ration is None:
+            return []
+        copies, missing = self._ration.copies(), self._ration.missing_leaves()
+        return [leaf for leaf in leaves if missing[leaf] and copies[leaf] <= _ENOUGH_COPIES]
+
     def peer_gone(self, peer: str) -> None:
         """A peer died, left or was banned."""
         with self._lock:
             self._states.pop(peer, None)
-            self._names.pop(peer, None)
+            name = self._names.pop(peer, None)
+            if name is not None and name not in self._origins:
+                self._rationed.discard(name)
             if self._ration is not None:
                 self._ration.gone(peer)
 
@@ -145,24 +160,21 @@ class Swarm:
     # -- what the fetch asks and does --------------------------------------------------------
 
     def gate(self, name: str, want: Want) -> bool:
-        """Whether a source may be asked for a block now; see `content.exchange.Gate`."""
-        with self._lock:
-            if name not in self._origins and not self._is_seed(name):
-                return True
-            if self._index is None:
-                return want.file is None and want.cid.codec != Codec.RAW
-            leaf = self._index.number(want.cid)
-            return leaf is None or leaf in self._granted
+        """Whether a source may be asked for a block now; see `content.exchange.Gate`.
 
-    def _is_seed(self, name: str) -> bool:
-        peer = next((peer for peer, known in self._names.items() if known == name), None)
-        state = self._states.get(peer) if peer is not None else None
-        return state is not None and not state.is_member
+        The scheduler calls it for every pair of block and source, so it takes no lock: the sets it
+        looks into are only ever replaced, or changed by single operations.
+        """
+        if name not in self._rationed:
+            return True
+        key = want.cid.raw
+        if self._index is None:
+            return want.file is None and want.cid.codec != Codec.RAW
+        return key in self._granted_keys or key not in self._leaf_keys
 
     def is_rationed(self, name: str) -> bool:
         """Whether a source is the origin, or a peer that had the root before the team began."""
-        with self._lock:
-            return name in self._origins or self._is_seed(name)
+        return name in self._rationed
 
     def asked(self, wants: Sequence[Want]) -> None:
         """A rationed source is being asked."""
@@ -185,7 +197,7 @@ class Swarm:
             leaf = self._index.number(want.cid)
             if leaf is None:
                 return
-            self._granted.discard(leaf)
+            self._forget_grant(leaf)
             self._moved_ns = self._clock.now_ns()
             if self._ration.done(leaf, now_ns=self._moved_ns):
                 self.announcements.add(Record.HAVE, leaf)
@@ -206,24 +218,29 @@ class Swarm:
         is_new = self._ration is None and self._number_leaves()
         with self._lock:
             granted = self._grant() if self._ration is not None else False
-        self._poke(is_due=granted or is_new)
-        self._repeat()
+            self._repeat()
+            news, self._news = self._news, {}
+            cids = self._index.cids if self._index is not None else ()
+        if news and self._exchange is not None:
+            self._exchange.announce_all(
+                {name: [cids[leaf] for leaf in leaves] for name, leaves in news.items()}
+            )
+        else:
+            self._poke(is_due=granted or is_new)
 
     def _repeat(self) -> None:
         """Say again what peers have when nothing moves.
 
         What a peer announces while the exchange is just being told what it lacks may get lost.
         """
-        exchange, now_ns = self._exchange, self._clock.now_ns()
-        with self._lock:
-            if now_ns - self._moved_ns < _REPEAT_NS or self._ration is None or not self._index:
-                return
-            self._moved_ns = now_ns
-            cids, names = self._index.cids, dict(self._names)
-            found = {peer: self._ration.offered(peer) for peer in names}
-        for peer, leaves in found.items():
-            if exchange is not None and leaves:
-                exchange.announce(names[peer], has=[cids[leaf] for leaf in leaves])
+        now_ns = self._clock.now_ns()
+        if now_ns - self._moved_ns < _REPEAT_NS or self._ration is None:
+            return
+        self._moved_ns = now_ns
+        for peer, name in self._names.items():
+            leaves = self._ration.offered(peer)
+            if leaves and name not in self._rationed:
+                self._news.setdefault(name, set()).update(leaves)
 
     def _poke(self, *, is_due: bool) -> None:
         exchange = self._exchange
@@ -240,6 +257,7 @@ class Swarm:
         with self._lock:
             early = [n for n, key in enumerate(index.keys) if key in self._early]
             have[early] = True
+            self._leaf_keys = frozenset(cid.raw for cid in index.cids)
             self._index = index
             self._ration = Ration(
                 index.keys, self._own_id, have=have, now_ns=now_ns, settings=self._settings
@@ -253,6 +271,7 @@ class Swarm:
     def _grant(self) -> bool:
         """Claim what this node may ask the origin for; a claim nobody acts on is given back."""
         assert self._ration is not None
+        assert self._index is not None
         now_ns = self._clock.now_ns()
         for leaf in self._ration.stale(now_ns=now_ns):
             if leaf in self._granted and leaf not in self._asked:
@@ -261,14 +280,20 @@ class Swarm:
         for leaf in leaves:
             self._ration.claim(leaf, now_ns=now_ns)
             self._granted.add(leaf)
+            self._granted_keys.add(self._index.cids[leaf].raw)
             self.announcements.add(Record.CLAIM, leaf)
         return bool(leaves)
 
     def _release(self, leaf: int) -> None:
         assert self._ration is not None
-        self._granted.discard(leaf)
+        self._forget_grant(leaf)
         self._ration.release(leaf, now_ns=self._clock.now_ns())
         self.announcements.add(Record.RELEASE, leaf)
+
+    def _forget_grant(self, leaf: int) -> None:
+        assert self._index is not None
+        self._granted.discard(leaf)
+        self._granted_keys.discard(self._index.cids[leaf].raw)
 
     def _numbers(self, wants: Sequence[Want]) -> set[int]:
         if self._index is None:
