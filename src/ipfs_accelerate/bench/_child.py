@@ -111,6 +111,12 @@ class Worker:
 
         return measure_peaks(threads=threads, home=Path(home)).to_dict()
 
+    def profile(self, *, repetitions: int) -> dict[str, object]:
+        """Time every operator under the runtime's own profiler."""
+        from ipfs_accelerate.bench.profiling.loaded import profile_loaded
+
+        return profile_loaded(self._require(), repetitions=repetitions)
+
     def finish(self) -> dict[str, object]:
         """Free everything."""
         self._require().close()
@@ -123,7 +129,7 @@ class Worker:
         return self._loaded
 
 
-COMMANDS = ("load", "sample", "placement", "reference", "parity", "peaks", "finish")
+COMMANDS = ("load", "sample", "placement", "reference", "parity", "peaks", "profile", "finish")
 
 
 def main(arguments: Sequence[str]) -> None:

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, TypeVar, cast
 
 import click
 
+from ipfs_accelerate.cli.bench_profile import profile
 from ipfs_accelerate.cli.output import emit_json, json_option, note
 from ipfs_accelerate.cli.quantities import duration, integers, names, share, size
 
@@ -38,6 +39,9 @@ def _ledger_option(function: F) -> F:
 @click.group()
 def command() -> None:
     """Measure models on targets and compare them."""
+
+
+command.add_command(profile)
 
 
 @command.command(

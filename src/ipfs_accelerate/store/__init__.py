@@ -15,6 +15,7 @@ from ipfs_accelerate.store.importing import (
 )
 from ipfs_accelerate.store.ledger import Ledger
 from ipfs_accelerate.store.legacy import LegacyContext, RefusedError, legacy_measurement
+from ipfs_accelerate.store.profiling import ProfileMetric, ProfileRecord
 from ipfs_accelerate.store.query import QueryResult
 from ipfs_accelerate.store.reading import Criteria
 from ipfs_accelerate.store.records import (
@@ -42,6 +43,8 @@ __all__ = [
     "LegacyContext",
     "MeasurementRecord",
     "ModelRecord",
+    "ProfileMetric",
+    "ProfileRecord",
     "QueryResult",
     "RefusedError",
     "RefusedRecord",

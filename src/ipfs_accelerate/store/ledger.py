@@ -17,6 +17,7 @@ from ipfs_accelerate.store.compact import compact, free_bytes
 from ipfs_accelerate.store.connection import connect, translated
 from ipfs_accelerate.store.content import insert_transfers
 from ipfs_accelerate.store.lock import LedgerLock
+from ipfs_accelerate.store.profiling import insert_profile
 from ipfs_accelerate.store.query import QueryResult, query_arrow, run_query
 from ipfs_accelerate.store.reading import Criteria, read_performance, read_runs, rows_of
 from ipfs_accelerate.store.rows import (
@@ -43,6 +44,7 @@ if TYPE_CHECKING:
     from duckdb import DuckDBPyConnection
 
     from ipfs_accelerate.store.content import TransferRecord
+    from ipfs_accelerate.store.profiling import ProfileRecord
     from ipfs_accelerate.store.records import (
         AvailabilityRecord,
         CompatibilityRecord,
@@ -194,6 +196,13 @@ class Ledger:
         """Store fetches of content with their sources; returns how many were new."""
         with self._transaction() as connection:
             return insert_transfers(connection, records)
+
+    def record_profile(self, record: ProfileRecord) -> int:
+        """Store where the time of a run went; returns how many operators were new."""
+        with self._transaction() as connection:
+            insert_rows(connection, "models", [model_row(record.model)], stamp=True)
+            self._record_hardware(connection, [record.hardware])
+            return insert_profile(connection, record)
 
     def performance(
         self,
