@@ -119,7 +119,7 @@ def test_the_token_lets_in_and_its_absence_does_not(team):
 def test_a_stranger_found_on_the_network_is_never_sent_the_token(team, eventually):
     stranger = team.node(team.store("stranger"), token="the token of somebody else")
     node = team.node(team.store("node"), peers=[])
-    node._know(stranger.url)
+    node._team.know(stranger.url)
     assert eventually(lambda: node.statistics().members.get(stranger.url) is Standing.DEAD)
     answers = stranger.statistics().server.by_status
     assert answers[200] >= 3  # proofs that prove nothing
