@@ -50,7 +50,7 @@ _WORDS: dict[OpKind, str] = {
         greaterorequal gt isinf isnan le less lessequal lessorequal log logicaland logicalnot
         logicalor lt maskedfill max maximum min minimum mod mul muladd multiply ne neg negative not
         notequal or pow power prelu reciprocal rope rotaryembedding round rsqrt rsub select sign
-        sin sqrt squareddifference sub subgraph subtract sum2 tril triu trilu where xor
+        sin sqrt squareddifference sub subtract sum2 tril triu trilu where xor
         isnonzero bitwiseor logicalxor""",
     OpKind.REDUCTION: """all amax amin any argmax argmin averagepool avgpool avgpool2d
         adaptiveavgpool2d globalaveragepool globalmaxpool linalgvectornorm maxpool maxpool2d mean
@@ -75,7 +75,10 @@ _KINDS = {word: kind for kind, words in _WORDS.items() for word in words.split()
 
 
 def kind_of(op_type: str) -> OpKind:
-    """The kind of an operator type of any runtime; `OTHER` for one that is not listed.
+    """The kind of an operator type of any runtime.
+
+    `OTHER` for one that is not listed, and for what fuses several kinds, such as OpenVINO's
+    ``Subgraph``.
 
     Example:
         >>> kind_of("aten::_scaled_dot_product_attention"), kind_of("FullyConnected")
