@@ -358,7 +358,7 @@ class _Simulation:
         node.ration.gone(str(liar))
         for flow in [f for f in self._links.by_target[number] if f.source == liar]:
             self._links.stop(flow, self._arrived)
-            node.wanted.discard(flow.leaf)
+            self._failed(flow)
 
     def _tell(self, number: int, record: Record, leaf: int) -> None:
         node = self._nodes[number]
@@ -382,6 +382,7 @@ class _Simulation:
         self._nodes[number].is_dead = True
         for flow in [*self._links.by_target.get(number, ())]:
             self._links.stop(flow, self._arrived)
+            self._failed(flow)
         for flow in [*self._links.by_source.get(number, ())]:
             self._links.stop(flow, self._arrived)
             self._failed(flow)

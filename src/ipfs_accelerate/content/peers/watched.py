@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import contextlib
 from typing import TYPE_CHECKING
 
 from ipfs_accelerate.content.cid import Cid
 from ipfs_accelerate.errors import (
+    AccelerateError,
     BlockMismatchError,
     ContentLimitError,
     ContentNotFoundError,
@@ -13,7 +15,7 @@ from ipfs_accelerate.errors import (
 )
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Sequence
+    from collections.abc import Callable, Iterable, Sequence
     from threading import Event
 
     from ipfs_accelerate.content.peers.swarm import Swarm
@@ -65,9 +67,11 @@ class WatchedSource:
         self, wants: Sequence[Want], deliver: Deliver, *, cancel: Event, timeout_s: float
     ) -> None:
         """See `Source.fetch`."""
+        due = {want.cid for want in wants}
 
         def deliver_and_tell(want: Want, data: bytes | memoryview) -> None:
             deliver(want, data)
+            due.discard(want.cid)
             self._swarm.kept(want)
 
         is_rationed = self._swarm.is_rationed(self.name)
@@ -75,13 +79,8 @@ class WatchedSource:
             self._swarm.asked(wants)
         try:
             self._source.fetch(wants, deliver_and_tell, cancel=cancel, timeout_s=timeout_s)
-        except (BlockMismatchError, ContentLimitError) as error:
-            if self._on_wrong is not None:
-                self._on_wrong(error.message)
-            raise
-        except ContentNotFoundError as error:
-            if self._peer is not None:
-                self._lacks(self._peer, error)
+        except AccelerateError as error:
+            self._failed(error, due)
             raise
         finally:
             if is_rationed:
@@ -91,8 +90,16 @@ class WatchedSource:
         """See `Source.close`."""
         self._source.close()
 
-    def _lacks(self, peer: str, error: ContentNotFoundError) -> None:
-        try:
-            self._swarm.lacking(peer, Cid.parse(str(error.details.get("cid"))))
-        except ModelReferenceError:
+    def _failed(self, error: AccelerateError, due: Iterable[Cid]) -> None:
+        """Draw the consequences; who was told to come back later has done nothing wrong."""
+        if isinstance(error, BlockMismatchError | ContentLimitError):
+            if self._on_wrong is not None:
+                self._on_wrong(error.message)
+        elif self._peer is None:
             return
+        elif isinstance(error, ContentNotFoundError):
+            with contextlib.suppress(ModelReferenceError):
+                self._swarm.lacking(self._peer, Cid.parse(str(error.details.get("cid"))))
+        elif error.details.get("retry_after_s") is None:
+            for cid in due:  # announced and not delivered: others must not wait for it
+                self._swarm.lacking(self._peer, cid)
