@@ -48,7 +48,7 @@ def find_bottleneck(operators: Sequence[OpProfile], *, unattributed_share: float
         unattributed_share: Share of the run outside of operators; negative where operators of
             several threads overlap, which counts as none.
     """
-    shares = dict.fromkeys(
+    shares: dict[str, float] = dict.fromkeys(
         ("compute-bound", "memory-bound", "overhead-bound", "dispatch-bound", "copy-bound"), 0.0
     )
     shares["unplaced"] = 0.0

@@ -105,6 +105,6 @@ def _shapes(ports: Sequence[Any]) -> tuple[_Shape, ...] | None:
         shape = port.get_partial_shape()
         if shape.is_dynamic:
             return None
-        kind = port.get_element_type().get_type_name()
+        kind = str(port.get_element_type().get_type_name())
         found.append((_TYPES.get(kind, kind), tuple(shape.to_shape())))
     return tuple(found)
