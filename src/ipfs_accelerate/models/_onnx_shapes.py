@@ -297,7 +297,7 @@ def _is_fixed(dim: Any) -> bool:  # noqa: ANN401
 
 def _load(path: Path) -> Any:  # noqa: ANN401
     import onnx
-    from google.protobuf.message import DecodeError  # type: ignore[import-untyped]  # no stubs
+    from google.protobuf.message import DecodeError
 
     try:
         model = onnx.load(str(path), load_external_data=False)

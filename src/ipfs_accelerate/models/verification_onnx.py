@@ -61,7 +61,7 @@ def external_files(path: Path) -> list[str]:
 
 def _load(path: Path) -> ModelProto:
     import onnx
-    from google.protobuf.message import DecodeError  # type: ignore[import-untyped]  # ships none
+    from google.protobuf.message import DecodeError
 
     with path.open("rb") as stream:
         refuse_disguise(path, stream.read(512))

@@ -73,7 +73,7 @@ def _layer(node: Any) -> str | None:  # noqa: ANN401
 
 def _load(path: Path) -> Any:  # noqa: ANN401 (protobuf)
     import onnx
-    from google.protobuf.message import DecodeError  # type: ignore[import-untyped]  # no stubs
+    from google.protobuf.message import DecodeError
 
     try:
         model = onnx.load(str(path), load_external_data=False)
