@@ -19,7 +19,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from ipfs_accelerate.bench._dependence import dependence_model, normalised
-from ipfs_accelerate.bench.intervals import checked_confidence, checked_samples
+from ipfs_accelerate.bench.intervals import MIN_EFFECTIVE, checked_confidence, checked_samples
 from ipfs_accelerate.errors import InputError
 
 if TYPE_CHECKING:
@@ -81,7 +81,7 @@ def quantile_interval(
     low, high, effective = quantile_rows(samples[None, :], quantile, confidence=confidence)
     n, worth = len(samples), float(effective[0])
     if samples.min() == samples.max():
-        low, high = samples[:1], samples[:1]
+        low, high, worth = samples[:1], samples[:1], float(n)  # nothing is left to doubt
     is_given = bool(np.isfinite(low[0]) and np.isfinite(high[0]))
     needed = None if is_given else _needed(n, worth, quantile, confidence)
     return QuantileInterval(
@@ -131,7 +131,10 @@ def quantile_rows(
     )
     low = _lower_end(ordered, weights, quantile, alpha)
     high = -_lower_end(-ordered[:, ::-1], weights, 1 - quantile, alpha)
-    return low, high, 1.0 / (weights @ (1.0 / tail.effective_n))
+    effective = 1.0 / (weights @ (1.0 / tail.effective_n))
+    too_few = effective < samples_for_quantile(quantile, confidence=confidence)
+    low[too_few], high[too_few] = -np.inf, np.inf
+    return low, high, effective
 
 
 def _signs(
@@ -193,6 +196,8 @@ def _reason(n: int, effective: float, quantile: float) -> str:
 
 def _caution(n: int, effective: float, quantile: float) -> str | None:
     beyond = effective * min(quantile, 1 - quantile)
+    if effective < MIN_EFFECTIVE:
+        return f"{n} samples are worth only {effective:.0f} independent ones"
     if beyond < _FEWEST_BEYOND and effective < 0.5 * n:
         return f"slow calls come in clusters; only {beyond:.1f} effective ones beyond the quantile"
     return None

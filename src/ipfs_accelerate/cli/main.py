@@ -20,6 +20,10 @@ __all__ = ["NOUNS", "app", "main"]
 NOUNS: dict[str, tuple[str, str]] = {
     "run": ("ipfs_accelerate.cli.run", "Run a model on the best target of this machine."),
     "bench": ("ipfs_accelerate.cli.bench", "Measure models on targets and compare them."),
+    "evidence": (
+        "ipfs_accelerate.cli.evidence",
+        "Say what measurements mean: compare, regressions.",
+    ),
     "devices": ("ipfs_accelerate.cli.devices", "List the devices of this machine."),
     "doctor": ("ipfs_accelerate.cli.doctor", "Say what this machine can do, and why not."),
     "models": ("ipfs_accelerate.cli.models", "Verify, describe, convert and list models."),

@@ -9,6 +9,7 @@ from __future__ import annotations
 import json
 import threading
 from contextlib import closing, contextmanager
+from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Self, Unpack
 
 from ipfs_accelerate.errors import InputError, QueryError, StoreError
@@ -16,6 +17,7 @@ from ipfs_accelerate.store import migrate as schema
 from ipfs_accelerate.store.compact import compact, free_bytes
 from ipfs_accelerate.store.connection import connect, translated
 from ipfs_accelerate.store.content import insert_transfers
+from ipfs_accelerate.store.derived import insert_acknowledgement, insert_findings
 from ipfs_accelerate.store.lock import LedgerLock
 from ipfs_accelerate.store.profiling import insert_profile
 from ipfs_accelerate.store.query import QueryResult, query_arrow, run_query
@@ -35,7 +37,6 @@ from ipfs_accelerate.store.writing import flat_table, insert_results, insert_row
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping, Sequence
-    from datetime import datetime
     from pathlib import Path
     from types import TracebackType
 
@@ -44,6 +45,7 @@ if TYPE_CHECKING:
     from duckdb import DuckDBPyConnection
 
     from ipfs_accelerate.store.content import TransferRecord
+    from ipfs_accelerate.store.derived import FindingRecord
     from ipfs_accelerate.store.profiling import ProfileRecord
     from ipfs_accelerate.store.records import (
         AvailabilityRecord,
@@ -203,6 +205,25 @@ class Ledger:
             insert_rows(connection, "models", [model_row(record.model)], stamp=True)
             self._record_hardware(connection, [record.hardware])
             return insert_profile(connection, record)
+
+    def record_findings(self, records: Iterable[FindingRecord]) -> int:
+        """Store findings with an event for each new one; returns how many were new."""
+        with self._transaction() as connection:
+            return insert_findings(connection, records, datetime.now(UTC))
+
+    def acknowledge_finding(self, finding_id: str, reason: str) -> bool:
+        """Accept a stored finding; returns whether it had not been accepted before.
+
+        Raises:
+            InputError: No such finding is stored, or the reason is empty.
+        """
+        if not reason.strip():
+            raise InputError("an acknowledgement needs a reason", hint="say why it is accepted")
+        with self._transaction() as connection:
+            sql = "SELECT 1 FROM performance_anomalies WHERE finding_id = ?"
+            if not connection.execute(sql, [finding_id]).fetchone():
+                raise InputError(f"no finding {finding_id!r} in the ledger")
+            return insert_acknowledgement(connection, finding_id, reason, datetime.now(UTC))
 
     def performance(
         self,

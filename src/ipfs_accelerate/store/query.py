@@ -27,6 +27,7 @@ _ORIGIN_TABLES = {
     "web_platform_results": "web_platform_results",
     "content_transfers": "content_transfers",
     "content_source_transfers": "content_transfers",
+    "performance_anomalies": "performance_anomalies",
     "performance_profiling": "performance_profiling",
     "performance_timeseries": "performance_timeseries",
     "performance_extended_metrics": "performance_extended_metrics",

@@ -70,7 +70,7 @@ def _coefficient(a: NDArray[np.float64], b: NDArray[np.float64], kind: Kind) -> 
     from scipy import stats
 
     if kind == "kendall":
-        return float(stats.kendalltau(a, b).statistic)
+        return float(np.asarray(stats.kendalltau(a, b))[0])
     if kind == "spearman":
         a, b = stats.rankdata(a), stats.rankdata(b)
     return float(np.clip(np.corrcoef(a, b)[0, 1], -1, 1))

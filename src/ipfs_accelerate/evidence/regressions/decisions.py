@@ -1,0 +1,74 @@
+"""Findings in the ledger: stored once, accepted by people, announced as events."""
+
+from __future__ import annotations
+
+from dataclasses import asdict
+from typing import TYPE_CHECKING
+
+from ipfs_accelerate.errors import InputError, UnknownNameError
+from ipfs_accelerate.store.derived import FindingRecord
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+
+    from ipfs_accelerate.evidence.regressions.findings import Finding
+    from ipfs_accelerate.store import Ledger
+
+__all__ = ["accept", "accepted", "store_findings"]
+
+
+def store_findings(ledger: Ledger, findings: Iterable[Finding]) -> int:
+    """Keep findings with an event for each new one; returns how many were new."""
+    return ledger.record_findings(_record(finding) for finding in findings)
+
+
+def accepted(ledger: Ledger) -> dict[str, str]:
+    """Finding → reason, of everything acknowledged."""
+    rows = ledger.query("SELECT finding_id, reason FROM performance_baselines").rows
+    return {str(finding): str(reason) for finding, reason in rows}
+
+
+def accept(ledger: Ledger, finding: str, reason: str) -> str:
+    """Acknowledge a finding: the level after it becomes the baseline of its case.
+
+    Args:
+        ledger: Open for writing.
+        finding: Its id, or a unique beginning of it.
+        reason: Why it is accepted.
+
+    Returns:
+        The whole id.
+
+    Raises:
+        InputError: The beginning fits several findings, or the reason is empty.
+        UnknownNameError: It fits none.
+    """
+    sql = "SELECT finding_id FROM performance_anomalies WHERE origin = 'measured'"
+    known = [str(row[0]) for row in ledger.query(sql).rows]
+    fits = [name for name in known if name.startswith(finding)] if finding else []
+    if len(fits) > 1:
+        raise InputError(f"finding {finding!r} is ambiguous: {', '.join(fits[:5])}")
+    if not fits:
+        hint = None if known else "`accel evidence regressions` stores what it finds"
+        raise UnknownNameError(finding, known, hint=hint)
+    ledger.acknowledge_finding(fits[0], reason)
+    return fits[0]
+
+
+def _record(finding: Finding) -> FindingRecord:
+    change, key = finding.change, finding.key
+    return FindingRecord(
+        finding_id=finding.finding_id,
+        kind=change.kind,
+        severity=finding.severity,
+        is_regression=finding.is_regression,
+        **asdict(key),
+        last_good_run=finding.last_good.run_id,
+        first_run=finding.first.run_id,
+        ratio=change.ratio,
+        ratio_low=change.low,
+        ratio_high=change.high,
+        p_value=change.p_value,
+        adjusted_p_value=finding.adjusted_p_value,
+        causes=tuple(asdict(cause) for cause in finding.causes),
+    )
