@@ -3,7 +3,7 @@
 The order-statistic method of `intervals` with two changes. The miss probabilities are those of
 the quantile. And because few calls lie beyond a tail, they say little about their own dependence:
 the posterior is the geometric mean of what the signs around the quantile and those around the
-median say, in one family of latent processes.
+median say, in one family of latent processes. The median itself is left to `intervals`.
 
 A tail needs calls beyond it. Where there are too few, there is no interval, only the reason and
 the number of calls that would do.
@@ -19,7 +19,12 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from ipfs_accelerate.bench._dependence import dependence_model, normalised
-from ipfs_accelerate.bench.intervals import MIN_EFFECTIVE, checked_confidence, checked_samples
+from ipfs_accelerate.bench.intervals import (
+    MIN_EFFECTIVE,
+    checked_confidence,
+    checked_samples,
+    interval_rows,
+)
 from ipfs_accelerate.errors import InputError
 
 if TYPE_CHECKING:
@@ -121,7 +126,19 @@ def quantile_rows(
     Returns:
         An end that the samples cannot give is infinite.
     """
-    n, alpha = rows.shape[1], 1 - confidence
+    if quantile == 0.5:
+        low, high, effective = interval_rows(rows, confidence=confidence)
+    else:
+        low, high, effective = _tail_rows(rows, quantile, 1 - confidence)
+    too_few = effective < samples_for_quantile(quantile, confidence=confidence)
+    low[too_few], high[too_few] = -np.inf, np.inf
+    return low, high, effective
+
+
+def _tail_rows(
+    rows: NDArray[np.float64], quantile: float, alpha: float
+) -> tuple[NDArray[np.float64], NDArray[np.float64], NDArray[np.float64]]:
+    n = rows.shape[1]
     ordered = np.sort(rows, axis=1)
     around = [np.quantile(ordered, level, axis=1) for level in (0.5, quantile)]
     tail, middle = dependence_model(n, quantile), dependence_model(n)
@@ -131,10 +148,7 @@ def quantile_rows(
     )
     low = _lower_end(ordered, weights, quantile, alpha)
     high = -_lower_end(-ordered[:, ::-1], weights, 1 - quantile, alpha)
-    effective = 1.0 / (weights @ (1.0 / tail.effective_n))
-    too_few = effective < samples_for_quantile(quantile, confidence=confidence)
-    low[too_few], high[too_few] = -np.inf, np.inf
-    return low, high, effective
+    return low, high, 1.0 / (weights @ (1.0 / tail.effective_n))
 
 
 def _signs(

@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 
 __all__ = ["Fit", "Noise", "fit_levels", "noise_of_runs"]
 
-_STEPS = 25
+_STEPS = 12
 #: Beta prior on the share of disturbed runs: two in forty.
 _DISTURBED, _CALM = 0.5, 9.5
 #: Least standard deviation, as a share of that of neighbouring runs.
@@ -84,13 +84,12 @@ def fit_levels(logs: NDArray[np.float64], noise: Noise, cuts: NDArray[np.intp]) 
 
     Source:
         Dempster, Laird & Rubin (1977), Maximum likelihood from incomplete data via the EM
-        algorithm, J. R. Statist. Soc. B 39; started from the medians and from the main mode.
+        algorithm, J. R. Statist. Soc. B 39; started from the mode of all and of each side.
     """
     n = len(logs)
     after = np.arange(n) >= cuts[:, None]
-    halves = [(np.median(logs[:k]), np.median(logs[k:]) if k < n else 0.0) for k in cuts]
     mode = _main_mode(logs)
-    starts = (np.array(halves), np.full((len(cuts), 2), mode), _modes_of_sides(logs, cuts))
+    starts = (np.full((len(cuts), 2), mode), _modes_of_sides(logs, cuts))
     fits = [_climb(logs, noise, after, start) for start in starts]
     best = np.argmax([fit.likelihood for fit in fits], axis=0)
     every = np.arange(len(cuts))
@@ -117,15 +116,10 @@ def _climb(
         away = logs - np.where(after, levels[:, 1:], levels[:, :1])
         inner, _ = _densities(away, noise, variance, disturbed)
         weight = inner / noise.relative
-        sides = (weight * ~after, weight * after)
-        levels = np.stack(
-            [
-                np.divide(side @ logs, side.sum(axis=1), out=levels[:, i].copy(), where=has)
-                for i, side in enumerate(sides)
-                for has in (side.sum(axis=1) > 1e-9,)
-            ],
-            axis=1,
-        )
+        late = weight * after
+        masses = np.stack([(weight - late).sum(axis=1), late.sum(axis=1)], axis=1)
+        sums = np.stack([(weight - late) @ logs, late @ logs], axis=1)
+        levels = np.where(masses > 1e-9, sums / np.maximum(masses, 1e-9), levels)
         total = inner.sum(axis=1, keepdims=True) + 1e-12
         away = logs - np.where(after, levels[:, 1:], levels[:, :1])
         variance = np.maximum((weight * away**2).sum(axis=1, keepdims=True) / total, floor)
