@@ -47,7 +47,8 @@ def netns_reason() -> str | None:
 
 def test_processes_take_the_model_from_the_origin_about_once():
     team = swarm("--nodes", "5", "--mb", "12")["team"]
-    assert team["origin_ratio"] <= 1.10
+    # 1.00 on a quiet machine; on a busy one an owner may be late and lose a block to the next
+    assert team["origin_ratio"] <= 1.5, "each alone would take five"
     assert team["nodes"] == 5
     assert team["wrong_files"] == 0
 
@@ -58,6 +59,17 @@ def test_the_dead_and_the_liars_do_not_keep_the_others_from_completing():
     assert (team["dead"], team["liars"], team["nodes"]) == (2, 1, 7)
     assert team["wrong_files"] == 0
     assert len(team["banned"]) == 1
+
+
+@pytest.mark.needs("root")
+def test_machines_in_namespaces_share_what_the_origin_sends():
+    reason = netns_reason()
+    if reason:
+        pytest.skip(reason)
+    found = swarm("--setting", "namespaces", "--nodes", "3", "--mb", "8", "--mbit", "80")
+    assert found["team"]["nodes"] == 3
+    assert found["team"]["wrong_files"] == 0
+    assert found["team"]["origin_ratio"] < 2, "each alone would take three"
 
 
 @pytest.mark.slow
