@@ -16,7 +16,7 @@ from ipfs_accelerate.content.blockstore.batch import Batch, Range
 from ipfs_accelerate.content.blockstore.faults import os_faults
 from ipfs_accelerate.content.blockstore.files import Folder, pwrite_all
 from ipfs_accelerate.content.blockstore.guard import Guard, boot_id
-from ipfs_accelerate.content.blockstore.index import Index, next_tick
+from ipfs_accelerate.content.blockstore.index import SAME_FILE, Index, file_key, next_tick
 from ipfs_accelerate.errors import (
     ContentNotFoundError,
     DiskFullError,
@@ -67,9 +67,9 @@ class Assembling:
     def _find(self, layout: FileLayout) -> tuple[int, str] | None:
         """The assembly that exists; rows whose file is gone or not ours are dropped."""
         rows = self.index.rows(
-            "SELECT id, path, size_bytes, mtime_ns, inode, device, boot FROM extents"
-            " WHERE multihash = ? AND kind = 'incoming'",
-            (layout.root.multihash,),
+            "SELECT id, path, size_bytes, mtime_ns, inode, device, boot FROM extents"  # noqa: S608 (a constant of ours)
+            f" WHERE {SAME_FILE} AND kind = 'incoming'",
+            file_key(layout.root),
         )
         for extent, path, *guard, boot in rows:
             if not Guard(*guard).still_holds(self.folder.absolute(path)):
@@ -89,8 +89,8 @@ class Assembling:
             try:
                 with self.index.transaction() as writer:
                     rival = writer.execute(
-                        "SELECT id, path FROM extents WHERE multihash = ? AND kind = 'incoming'",
-                        (layout.root.multihash,),
+                        f"SELECT id, path FROM extents WHERE {SAME_FILE} AND kind = 'incoming'",  # noqa: S608 (a constant of ours)
+                        file_key(layout.root),
                     ).fetchone()
                     if rival is None:
                         guard = Guard.of(handle)
@@ -294,9 +294,9 @@ class Assembly:
         with self._store.index.transaction(is_durable=True) as writer:
             guard = Guard.of(handle)
             damaged = writer.execute(
-                "DELETE FROM extents WHERE multihash = ? AND is_complete = 0"
+                f"DELETE FROM extents WHERE {SAME_FILE} AND is_complete = 0"  # noqa: S608 (a constant of ours)
                 " AND kind IN ('own', 'reference') RETURNING path, kind",
-                (self.layout.root.multihash,),
+                file_key(self.layout.root),
             ).fetchall()
             writer.execute(
                 "UPDATE extents SET kind = 'own', path = ?, is_complete = 1, size_bytes = ?,"

@@ -18,7 +18,7 @@ from ipfs_accelerate.content.blockstore.collecting import (
 from ipfs_accelerate.content.blockstore.faults import os_faults
 from ipfs_accelerate.content.blockstore.files import Folder
 from ipfs_accelerate.content.blockstore.guard import Guard
-from ipfs_accelerate.content.blockstore.index import Index
+from ipfs_accelerate.content.blockstore.index import SAME_FILE, Index, file_key
 from ipfs_accelerate.content.blockstore.journal import Journal
 from ipfs_accelerate.content.blockstore.leases import Leases
 from ipfs_accelerate.content.blockstore.lookup import Location, Lookup
@@ -315,9 +315,9 @@ class BlockFiles:
 
     def _complete(self, root: Cid) -> tuple[int, str, str] | None:
         rows = self._index.rows(
-            "SELECT id, path, kind, size_bytes, mtime_ns, inode, device FROM extents"
-            " WHERE multihash = ? AND is_complete AND kind != 'blob'",
-            (root.multihash,),
+            "SELECT id, path, kind, size_bytes, mtime_ns, inode, device FROM extents"  # noqa: S608 (a constant of ours)
+            f" WHERE {SAME_FILE} AND is_complete AND kind != 'blob'",
+            file_key(root),
         )
         for extent, path, kind, *guard in rows:
             if Guard(*guard).still_holds(self._folder.absolute(path)):

@@ -15,6 +15,7 @@ from threading import Lock
 from typing import TYPE_CHECKING, Any
 
 from ipfs_accelerate.content.blockstore.faults import REBUILD_HINT, os_faults, sqlite_fault
+from ipfs_accelerate.content.cid import Codec
 from ipfs_accelerate.errors import SchemaTooNewError, StoreCorruptError, StoreError
 
 if TYPE_CHECKING:
@@ -23,7 +24,11 @@ if TYPE_CHECKING:
 
     from ipfs_accelerate.content.cid import Cid
 
-__all__ = ["FORMAT", "Index", "next_tick", "note_damage"]
+
+__all__ = ["FORMAT", "SAME_FILE", "Index", "file_key", "next_tick", "note_damage"]
+
+#: Condition on `extents` for the files of one root, with the values of `file_key`.
+SAME_FILE = "multihash = ? AND (substr(root, 1, 2) = x'0155') = ?"
 
 #: Version of the schema below and of the folder's shape.
 FORMAT = 1
@@ -204,6 +209,14 @@ class Index:
 def note_damage(writer: sqlite3.Connection, cids: Iterable[Cid]) -> None:
     """Remember blocks that were taken out of use, so that a later check can heal them."""
     writer.executemany("INSERT OR IGNORE INTO damaged VALUES (?)", [(cid.raw,) for cid in cids])
+
+
+def file_key(root: Cid) -> tuple[bytes, bool]:
+    """What tells files apart: the bytes of the root, and whether they are the file itself.
+
+    A raw CID with the hash of a file's root node names that node's bytes, not the file.
+    """
+    return root.multihash, root.codec == Codec.RAW
 
 
 def next_tick(writer: sqlite3.Connection) -> int:

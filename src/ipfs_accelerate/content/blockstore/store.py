@@ -13,6 +13,7 @@ from ipfs_accelerate.content.blockstore.core import BlockFiles
 from ipfs_accelerate.content.blockstore.faults import os_faults
 from ipfs_accelerate.content.blockstore.healing import Healing
 from ipfs_accelerate.content.blockstore.hubcache import Snapshot
+from ipfs_accelerate.content.blockstore.index import SAME_FILE, file_key
 from ipfs_accelerate.content.blockstore.marking import Graph
 from ipfs_accelerate.content.blockstore.opening import MARKER, mark_present
 from ipfs_accelerate.content.blockstore.pins import Pin
@@ -276,16 +277,15 @@ class FileBlockStore(BlockFiles):
         """Of the whole file; for a single raw block its name tells it."""
         if root.codec == Codec.RAW and root.hash_code == Hash.SHA2_256:
             return root.digest.hex()
-        key = (root.multihash, str(path))
-        where = " FROM extents WHERE multihash = ? AND is_complete AND sha256 IS NOT NULL"
-        known = self._index.rows("SELECT sha256" + where, key[:1])
+        where = f" FROM extents WHERE {SAME_FILE} AND is_complete AND sha256 IS NOT NULL"
+        known = self._index.rows("SELECT sha256" + where, file_key(root))
         if known:
             return bytes(known[0][0]).hex()
         with os_faults(f"reading {path}"), path.open("rb") as stream:
             digest = hashlib.file_digest(stream, "sha256").digest()
         with self._index.transaction() as writer:
             writer.execute(
-                "UPDATE extents SET sha256 = ? WHERE multihash = ? AND is_complete",
-                (digest, root.multihash),
+                f"UPDATE extents SET sha256 = ? WHERE {SAME_FILE} AND is_complete",  # noqa: S608 (a constant of ours)
+                (digest, *file_key(root)),
             )
         return digest.hex()

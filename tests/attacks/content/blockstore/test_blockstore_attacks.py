@@ -185,3 +185,18 @@ def test_an_index_damaged_anywhere_never_serves_a_wrong_block(tmp_path, sample, 
     with FileBlockStore(home) as store:
         assert store.file_path(file.layout.root).read_bytes() == file.data
         assert all(store.has(cid) for cid in cids)
+
+
+def test_a_raw_name_of_a_files_root_node_names_the_node_not_the_file(store, sample, tmp_path):
+    file = sample()
+    store.add_file(file.path, file.layout, file.interior)
+    node = file.interior[0][1]
+    raw = Cid.of(node)
+    assert raw.multihash == file.layout.root.multihash
+    assert store.file_path(raw) is None
+    store.place_tree(raw, tmp_path / "node")
+    store.place_tree(file.layout.root, tmp_path / "file")
+    assert (tmp_path / "node").read_bytes() == node
+    assert (tmp_path / "file").read_bytes() == file.data
+    assert store.file_path(raw) != store.file_path(file.layout.root)
+    assert store.check().is_sound
