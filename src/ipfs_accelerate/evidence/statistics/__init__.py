@@ -5,6 +5,12 @@ Everything takes raw samples in order and says when it cannot answer. What measu
 """
 
 from ipfs_accelerate.bench.quantiles import QuantileInterval, quantile_interval
+from ipfs_accelerate.evidence.statistics.clock import (
+    ClockStep,
+    clock_resolution_ns,
+    impossible_readings,
+    wall_steps,
+)
 from ipfs_accelerate.evidence.statistics.correlation import Correlation, correlate
 from ipfs_accelerate.evidence.statistics.early_stopping import EarlyStop, early_stop, h_min
 from ipfs_accelerate.evidence.statistics.effects import EffectSizes, effect_sizes
@@ -19,16 +25,19 @@ from ipfs_accelerate.evidence.statistics.planning import (
 )
 
 __all__ = [
+    "ClockStep",
     "Correlation",
     "EarlyStop",
     "EffectSizes",
     "Noise",
     "QuantileInterval",
     "adjust",
+    "clock_resolution_ns",
     "correlate",
     "early_stop",
     "effect_sizes",
     "h_min",
+    "impossible_readings",
     "minimum_detectable",
     "modified_z",
     "noise_of",
@@ -36,5 +45,6 @@ __all__ = [
     "quantile_interval",
     "runs_needed",
     "samples_needed",
+    "wall_steps",
     "z_scores",
 ]
