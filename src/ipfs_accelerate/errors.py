@@ -45,6 +45,20 @@
     │   ├── QuotaExceededError
     │   ├── MixedOriginsError
     │   └── QueryError
+    ├── ProviderError                 a remote model service failed or refused
+    │   ├── KeyRefusedError
+    │   ├── RateLimitedError
+    │   │   └── AllowanceSpentError
+    │   ├── ProviderOverloadedError
+    │   ├── ProviderFailedError
+    │   ├── RequestRefusedError
+    │   ├── ContentRefusedError
+    │   ├── MalformedAnswerError
+    │   │   └── StreamTruncatedError
+    │   ├── StreamStalledError
+    │   ├── CircuitOpenError
+    │   ├── QueueFullError
+    │   └── AllProvidersFailedError
     └── InternalError                 a defect of ours
 
 Codes never change their meaning; they are shared with the TypeScript SDK.
@@ -62,14 +76,18 @@ if TYPE_CHECKING:
 __all__ = [
     "AccelerateError",
     "AccessDeniedError",
+    "AllProvidersFailedError",
+    "AllowanceSpentError",
     "BlockMismatchError",
     "Category",
     "ChildFailedError",
+    "CircuitOpenError",
     "ConfigurationError",
     "ConnectivityError",
     "ContentFormatError",
     "ContentLimitError",
     "ContentNotFoundError",
+    "ContentRefusedError",
     "ConversionError",
     "DeadlineExceededError",
     "DeviceUnavailableError",
@@ -79,7 +97,9 @@ __all__ = [
     "InputError",
     "IntegrityError",
     "InternalError",
+    "KeyRefusedError",
     "LoadError",
+    "MalformedAnswerError",
     "MemoryLimitError",
     "MissingExtraError",
     "MixedOriginsError",
@@ -89,9 +109,15 @@ __all__ = [
     "ModelReferenceError",
     "ParityError",
     "PlacementError",
+    "ProviderError",
+    "ProviderFailedError",
+    "ProviderOverloadedError",
     "QueryError",
+    "QueueFullError",
     "QuotaExceededError",
+    "RateLimitedError",
     "Recovery",
+    "RequestRefusedError",
     "RuntimeUnavailableError",
     "SchemaTooNewError",
     "SignatureError",
@@ -99,6 +125,8 @@ __all__ = [
     "StoreCorruptError",
     "StoreError",
     "StoreLockedError",
+    "StreamStalledError",
+    "StreamTruncatedError",
     "TargetUnsupportedError",
     "UnavailableError",
     "UnknownNameError",
@@ -486,6 +514,109 @@ class QueryError(StoreError):
     code = "query"
     category = Category.USAGE
     recovery = Recovery.FIX_REQUEST
+
+
+class ProviderError(AccelerateError):
+    """A remote model service failed, refused, or cannot be asked now.
+
+    ``details`` holds ``provider``, ``endpoint`` and, where the service gave them, ``status`` and
+    ``provider_code``; never a key, a prompt or an answer.
+    """
+
+    code = "provider"
+    category = Category.UNAVAILABLE
+    recovery = Recovery.FALL_BACK
+
+
+class KeyRefusedError(ProviderError):
+    """The service does not accept this key, or not for this model (401, 403)."""
+
+    code = "key_refused"
+
+
+class RateLimitedError(ProviderError):
+    """Too many requests or tokens; ``details["retry_after_s"]`` when the service said how long."""
+
+    code = "rate_limited"
+    recovery = Recovery.RETRY
+
+
+class AllowanceSpentError(RateLimitedError):
+    """The allowance or the credit behind a key is used up; waiting a moment does not help."""
+
+    code = "allowance_spent"
+    recovery = Recovery.FALL_BACK
+
+
+class ProviderOverloadedError(ProviderError):
+    """The service says that it is overloaded or starting (503, 529)."""
+
+    code = "provider_overloaded"
+    recovery = Recovery.RETRY
+
+
+class ProviderFailedError(ProviderError):
+    """The service failed inside (500, 502, 504, or an error in a stream)."""
+
+    code = "provider_failed"
+    recovery = Recovery.RETRY
+
+
+class RequestRefusedError(ProviderError):
+    """The service refuses the request as written (400, 413, 422); another key does not help."""
+
+    code = "request_refused"
+    category = Category.USAGE
+    recovery = Recovery.FIX_REQUEST
+
+
+class ContentRefusedError(ProviderError):
+    """A content filter refused the request or its answer."""
+
+    code = "content_refused"
+    category = Category.USAGE
+    recovery = Recovery.FIX_REQUEST
+
+
+class MalformedAnswerError(ProviderError):
+    """An answer that is not what its protocol promises: bad JSON, missing parts, nothing at all."""
+
+    code = "malformed_answer"
+    recovery = Recovery.RETRY
+
+
+class StreamTruncatedError(MalformedAnswerError):
+    """A stream or body ended before its end; what was delivered is not the whole answer."""
+
+    code = "stream_truncated"
+
+
+class StreamStalledError(ProviderError):
+    """A stream went silent for longer than its allowed gap."""
+
+    code = "stream_stalled"
+    recovery = Recovery.RETRY
+
+
+class CircuitOpenError(ProviderError):
+    """Nothing was sent: the circuit of every possible key, endpoint or provider is open."""
+
+    code = "circuit_open"
+    recovery = Recovery.RETRY
+
+
+class QueueFullError(ProviderError):
+    """Nothing was sent: the queue is full of requests of the same or a higher priority."""
+
+    code = "queue_full"
+    recovery = Recovery.RETRY
+
+
+class AllProvidersFailedError(ProviderError):
+    """Every provider of the route failed; ``details["attempts"]`` says how, in order."""
+
+    code = "all_providers_failed"
+    recovery = Recovery.RETRY
 
 
 class InternalError(AccelerateError):

@@ -1,0 +1,1 @@
+"""Decides what is tried where, when and with which key; pure state machines, no input or output."""

@@ -1,0 +1,266 @@
+"""The one place where requests leave the process: HTTP over aiohttp, with each failure named.
+
+aiohttp and not httpx: with the same server it carried several times the requests on one core; the
+table is in the documentation, the command that makes it ``python benchmarks/gateway_clients.py``.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import ssl
+from contextlib import asynccontextmanager
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Protocol
+
+from ipfs_accelerate.errors import (
+    ConnectivityError,
+    DeadlineExceededError,
+    MalformedAnswerError,
+    MissingExtraError,
+    StreamStalledError,
+    StreamTruncatedError,
+)
+from ipfs_accelerate.gateway.wire import HttpResponse
+
+if TYPE_CHECKING:
+    from collections.abc import AsyncIterator, Iterator, Mapping
+    from contextlib import AbstractAsyncContextManager
+
+    import aiohttp
+
+    from ipfs_accelerate.gateway.wire import HttpRequest
+
+__all__ = ["AiohttpTransport", "HttpStream", "TimeLimits", "Transport"]
+
+_MOST_BODY_BYTES = 256 * 2**20
+
+
+@dataclass(frozen=True, slots=True)
+class TimeLimits:
+    """How long to wait for what; ``None`` waits for ever.
+
+    Attributes:
+        connect_s: Until a connection stands, TLS included.
+        first_s: From sending until the first byte of a whole answer, or the first piece of a
+            streamed one, has come.
+        gap_s: Between two pieces of a stream.
+        total_s: For the whole.
+    """
+
+    connect_s: float | None = 10.0
+    first_s: float | None = 120.0
+    gap_s: float | None = 30.0
+    total_s: float | None = 600.0
+
+
+class HttpStream(Protocol):
+    """An answer whose body is still coming."""
+
+    @property
+    def status(self) -> int:
+        """Of the answer."""
+        ...
+
+    @property
+    def headers(self) -> Mapping[str, str]:
+        """With names in lower case."""
+        ...
+
+    def pieces(self) -> AsyncIterator[bytes]:
+        """The body as it comes.
+
+        Raises:
+            StreamStalledError: No byte for longer than the gap allowed.
+            StreamTruncatedError: The connection ended before the body did.
+        """
+        ...
+
+    async def body(self) -> bytes:
+        """The rest of the body at once."""
+        ...
+
+
+class Transport(Protocol):
+    """Sends requests."""
+
+    async def send(self, request: HttpRequest, limits: TimeLimits) -> HttpResponse:
+        """Send and read the whole answer, of whatever status.
+
+        Raises:
+            ConnectivityError: Nothing was answered; ``details["kind"]`` is ``dns``, ``tls``,
+                ``refused``, ``connect_timeout``, ``reset`` or ``other``.
+            DeadlineExceededError: No answer in time.
+            StreamTruncatedError: The body is shorter than announced.
+        """
+        ...
+
+    def stream(
+        self, request: HttpRequest, limits: TimeLimits
+    ) -> AbstractAsyncContextManager[HttpStream]:
+        """Send and read the answer piece by piece; leaving the context closes the connection."""
+        ...
+
+    async def close(self) -> None:
+        """Close all connections."""
+        ...
+
+
+class AiohttpTransport:
+    """`Transport` over one pool of connections; use it in one event loop.
+
+    Args:
+        connections: Most open at once, all hosts together; 0 sets no bound.
+        ssl_context: For services with certificates of their own.
+    """
+
+    def __init__(self, *, connections: int = 0, ssl_context: ssl.SSLContext | None = None) -> None:
+        self._connections = connections
+        self._ssl = ssl_context
+        self._opened: aiohttp.ClientSession | None = None
+
+    async def send(self, request: HttpRequest, limits: TimeLimits) -> HttpResponse:
+        """See `Transport.send`."""
+        async with self.stream(request, limits) as answer:
+            return HttpResponse(answer.status, answer.headers, await answer.body())
+
+    @asynccontextmanager
+    async def stream(self, request: HttpRequest, limits: TimeLimits) -> AsyncIterator[HttpStream]:
+        """See `Transport.stream`."""
+        import aiohttp
+
+        timeout = aiohttp.ClientTimeout(
+            total=limits.total_s, sock_connect=limits.connect_s, sock_read=limits.first_s
+        )
+        async with contextlib.AsyncExitStack() as stack:
+            with _named_failures(request.url):
+                response = await stack.enter_async_context(
+                    self._session().request(
+                        request.method,
+                        request.url,
+                        data=request.body or None,
+                        headers=request.headers,
+                        timeout=timeout,
+                        allow_redirects=False,
+                    )
+                )
+            yield _AiohttpStream(response, request.url, limits)
+
+    async def close(self) -> None:
+        """See `Transport.close`."""
+        if self._opened is not None:
+            await self._opened.close()
+            self._opened = None
+
+    def _session(self) -> aiohttp.ClientSession:
+        if self._opened is None:
+            try:
+                import aiohttp
+            except ImportError as error:
+                raise MissingExtraError(
+                    "gateway", needed_for="asking remote services", module="aiohttp"
+                ) from error
+            connector = aiohttp.TCPConnector(
+                limit=self._connections, ssl=self._ssl if self._ssl is not None else True
+            )
+            self._opened = aiohttp.ClientSession(
+                connector=connector, auto_decompress=True, cookie_jar=aiohttp.DummyCookieJar()
+            )
+        return self._opened
+
+
+class _AiohttpStream:
+    def __init__(self, response: aiohttp.ClientResponse, url: str, limits: TimeLimits) -> None:
+        self._response = response
+        self._url = url
+        self._limits = limits
+        self.status = response.status
+        self.headers = {name.lower(): value for name, value in response.headers.items()}
+
+    async def pieces(self) -> AsyncIterator[bytes]:
+        wait_s = self._limits.first_s
+        content = self._response.content
+        while True:
+            with _named_failures(self._url, is_body=True):
+                try:
+                    async with asyncio.timeout(wait_s):
+                        data = await content.readany()
+                except TimeoutError as error:
+                    raise StreamStalledError(
+                        f"no byte from {_host(self._url)} for {wait_s:g} s within a stream",
+                        hint="raise the limit between pieces, or let the gateway take another"
+                        " provider",
+                        details={"endpoint": _host(self._url), "waited_s": wait_s},
+                    ) from error
+            if not data:
+                return
+            yield data
+            wait_s = self._limits.gap_s
+
+    async def body(self) -> bytes:
+        with _named_failures(self._url, is_body=True):
+            announced = self._response.content_length or 0
+            if announced > _MOST_BODY_BYTES:
+                raise MalformedAnswerError(
+                    f"{_host(self._url)} announces an answer of {announced} bytes",
+                    details={"endpoint": _host(self._url), "bytes": announced},
+                )
+            return await self._response.read()
+
+
+def _host(url: str) -> str:
+    """Scheme and host of an address, which alone may be shown: a path or query can hold a key."""
+    scheme, _, rest = url.partition("://")
+    return f"{scheme}://{rest.partition('/')[0].rpartition('@')[2]}"
+
+
+@contextlib.contextmanager
+def _named_failures(url: str, *, is_body: bool = False) -> Iterator[None]:
+    import aiohttp
+
+    host = _host(url)
+    try:
+        yield
+    except aiohttp.ClientPayloadError as error:
+        raise StreamTruncatedError(
+            f"the answer of {host} ended before its end", details={"endpoint": host}
+        ) from error
+    except aiohttp.ClientResponseError as error:
+        raise MalformedAnswerError(
+            f"{host} does not answer in HTTP", details={"endpoint": host}
+        ) from error
+    except aiohttp.ConnectionTimeoutError as error:
+        raise _unreachable(host, "connect_timeout", error) from error
+    except TimeoutError as error:
+        raise DeadlineExceededError(
+            f"no answer from {host} in time", details={"endpoint": host}
+        ) from error
+    except (aiohttp.ClientError, OSError) as error:
+        if is_body:
+            raise StreamTruncatedError(
+                f"the connection to {host} was lost in the middle of an answer",
+                details={"endpoint": host},
+            ) from error
+        raise _unreachable(host, _kind(error), error) from error
+
+
+def _unreachable(host: str, kind: str, error: BaseException) -> ConnectivityError:
+    return ConnectivityError(
+        f"cannot reach {host}: {error}",
+        hint="check the address and that the service runs",
+        details={"endpoint": host, "kind": kind},
+    )
+
+
+def _kind(error: BaseException) -> str:
+    import aiohttp
+
+    if isinstance(error, aiohttp.ClientConnectorDNSError):
+        return "dns"
+    if isinstance(error, (aiohttp.ClientSSLError, ssl.SSLError)):
+        return "tls"
+    if isinstance(error, aiohttp.ClientConnectorError):
+        return "refused"
+    if isinstance(error, (aiohttp.ServerDisconnectedError, ConnectionResetError)):
+        return "reset"
+    return "other"
