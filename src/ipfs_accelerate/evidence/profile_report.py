@@ -7,14 +7,12 @@ from datetime import UTC, datetime
 from typing import TYPE_CHECKING
 
 from ipfs_accelerate.errors import InputError
-from ipfs_accelerate.evidence import profile_figures as figures
+from ipfs_accelerate.evidence import figures
 from ipfs_accelerate.evidence.report.present import duration, number
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
     from pathlib import Path
-
-    import plotly.graph_objects as go
 
     from ipfs_accelerate.bench.profiling import ModelProfile, OpProfile, Suggestion
 
@@ -66,9 +64,10 @@ def render_html(profile: ModelProfile, suggestions: Sequence[Suggestion]) -> str
         profile=profile,
         sentences=_sentences(profile, suggestions),
         tables=_tables(profile, suggestions),
-        treemap=_themes(figures.treemap_figure, profile),
+        treemap=figures.themed_html(figures.treemap_figure, profile),
         pairs=[
-            _themes(figure, profile) for figure in (figures.roofline_figure, figures.memory_figure)
+            figures.themed_html(figure, profile)
+            for figure in (figures.roofline_figure, figures.memory_timeline_figure)
         ],
         plotlyjs=get_plotlyjs(),
     )
@@ -85,16 +84,6 @@ def render_markdown(profile: ModelProfile, suggestions: Sequence[Suggestion]) ->
         lines += ["| " + " | ".join(_escape(cell) for cell in row) + " |" for row in rows]
         parts.append("\n".join(lines))
     return "\n\n".join(parts) + "\n"
-
-
-def _themes(make: Callable[..., go.Figure | None], profile: ModelProfile) -> dict[str, str]:
-    config = {"displayModeBar": False, "responsive": True}
-    made = {theme: make(profile, theme=theme) for theme in figures.THEMES}
-    return {
-        theme: str(figure.to_html(full_html=False, include_plotlyjs=False, config=config))
-        for theme, figure in made.items()
-        if figure is not None
-    }
 
 
 def _sentences(profile: ModelProfile, suggestions: Sequence[Suggestion]) -> list[str]:

@@ -4,14 +4,14 @@ import numpy as np
 import pytest
 
 from ipfs_accelerate.content.insight import Network, compare, recommend, record_run, summary
-from ipfs_accelerate.evidence.content_figures import (
-    MAX_EDGES,
+from ipfs_accelerate.evidence.figures import (
     THEMES,
     bytes_text,
     matrix_figure,
     share_figure,
     topology_figure,
 )
+from ipfs_accelerate.evidence.figures.topology import MAX_EDGES
 from ipfs_accelerate.evidence.report.content import render
 from ipfs_accelerate.store import Ledger
 from ipfs_accelerate.telemetry import Origin

@@ -6,13 +6,11 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING
 
-from ipfs_accelerate.evidence import content_figures as figures
+from ipfs_accelerate.evidence import figures
 from ipfs_accelerate.evidence.report.present import duration, number
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Sequence
-
-    import plotly.graph_objects as go
+    from collections.abc import Sequence
 
     from ipfs_accelerate.content.insight import ContentSummary, Recommendation, SimulatedRun
 
@@ -69,25 +67,15 @@ def render(
         made_at=datetime.now(UTC).strftime("%Y-%m-%d %H:%M"),
         summary=summary,
         sentences=_sentences(summary),
-        topology=_themes(figures.topology_figure, summary) if has_edges else None,
-        pairs=[_themes(f, summary) for f in (figures.share_figure, figures.matrix_figure)]
+        topology=figures.themed_html(figures.topology_figure, summary) if has_edges else None,
+        pairs=[
+            figures.themed_html(f, summary) for f in (figures.share_figure, figures.matrix_figure)
+        ]
         if has_edges
         else [],
         tables=[table for table in tables if table.rows],
         plotlyjs=get_plotlyjs() if has_edges else "",
     )
-
-
-def _themes(make: Callable[..., go.Figure], summary: ContentSummary) -> dict[str, str]:
-    config = {"displayModeBar": False, "responsive": True}
-    return {
-        theme: str(
-            make(summary, theme=theme).to_html(
-                full_html=False, include_plotlyjs=False, config=config
-            )
-        )
-        for theme in figures.THEMES
-    }
 
 
 def _sentences(summary: ContentSummary) -> list[str]:
