@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, TypeVar, cast
 
 import click
 
+from ipfs_accelerate.cli.bench_certify import certify
 from ipfs_accelerate.cli.bench_profile import profile
 from ipfs_accelerate.cli.output import emit_json, json_option, note
 from ipfs_accelerate.cli.quantities import duration, integers, names, share, size
@@ -42,6 +43,7 @@ def command() -> None:
 
 
 command.add_command(profile)
+command.add_command(certify)
 
 
 @command.command(
