@@ -1,7 +1,7 @@
 """What moved, what it saved, and what another network would do with it.
 
 Fetches go into the ledger here and are summed up; networks are simulated with the policy of real
-nodes; what suits a network is predicted. Pictures of it are `evidence.content_figures`.
+nodes; what suits a network is predicted. Pictures of it are `evidence.figures`.
 """
 
 from ipfs_accelerate.content.insight.recommendation import Option, Recommendation, recommend

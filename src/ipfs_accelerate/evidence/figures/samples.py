@@ -1,0 +1,44 @@
+"""Raw samples of every target."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from ipfs_accelerate.evidence.figures._cases import finish_bars, ms
+from ipfs_accelerate.evidence.figures.theme import runtime_colour, theme_named
+
+if TYPE_CHECKING:
+    import plotly.graph_objects as go
+
+    from ipfs_accelerate.evidence.summary import CaseGroup
+
+__all__ = ["sample_figure"]
+
+
+def sample_figure(group: CaseGroup, *, theme: str = "light") -> go.Figure:
+    """Every raw sample as a box with its points: spread, modes and outliers are visible."""
+    import plotly.graph_objects as go
+
+    look = theme_named(theme)
+    figure = go.Figure()
+    for row in group.rows:
+        figure.add_trace(
+            go.Box(
+                x=[ms(v) for v in row.record.samples_ns],
+                name=row.record.target,
+                marker={
+                    "color": runtime_colour(row.record.target, look),
+                    "size": 3,
+                    "opacity": 0.5,
+                },
+                boxpoints="all",
+                jitter=0.6,
+                pointpos=0,
+                line={"width": 1},
+                showlegend=False,
+            )
+        )
+    title = f"Raw samples, {group.test_case} (logarithmic)"
+    finish_bars(figure, title, look, unit="ms per call", rows=len(group.rows))
+    figure.update_xaxes(type="log", dtick="D2")
+    return figure
