@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, TypeVar, cast
 
 import click
 
+from ipfs_accelerate.cli.evidence_timing import timing
 from ipfs_accelerate.cli.output import emit_json, json_option, note
 from ipfs_accelerate.cli.quantities import names, share
 
@@ -43,6 +44,9 @@ def _moment(text: str) -> datetime:
 @click.group()
 def command() -> None:
     """Say what the measurements mean: summaries, comparisons, regressions over time."""
+
+
+command.add_command(timing)
 
 
 @command.command(epilog="Example: accel evidence summary --case feature-extraction/b1/s128")

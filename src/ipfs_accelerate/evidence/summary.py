@@ -22,6 +22,7 @@ __all__ = [
     "RunSummary",
     "Speedup",
     "by_reason",
+    "eligibility",
     "failure_message",
     "summarise",
 ]
@@ -199,7 +200,7 @@ def _group(rows: Sequence[MeasurementRecord]) -> CaseGroup | None:
         weights=str(first.model.metadata.get("weights", "unknown")),
         test_case=first.test_case,
         rows=tuple(
-            RankedRow(r, rank, _speedup(r, baseline), *_eligibility(r))
+            RankedRow(r, rank, _speedup(r, baseline), *eligibility(r))
             for r, rank in zip(measured, ranks, strict=True)
         ),
         others=tuple(r for r in rows if r.origin is not Origin.MEASURED),
@@ -246,7 +247,8 @@ def _speedup(record: MeasurementRecord, baseline: MeasurementRecord | None) -> S
     return Speedup(found.ratio, found.low, found.high, found.verdict)
 
 
-def _eligibility(record: MeasurementRecord) -> tuple[bool, tuple[str, ...]]:
+def eligibility(record: MeasurementRecord) -> tuple[bool, tuple[str, ...]]:
+    """Whether a row may be recommended, and the doubts about it."""
     doubts = list(record.flags)
     parity = record.parity or {}
     eligible = "above_roofline" not in record.flags

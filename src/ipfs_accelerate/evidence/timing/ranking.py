@@ -1,0 +1,164 @@
+"""Ranks in which targets that cannot be told apart share a place, however many are compared."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from statistics import NormalDist
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from ipfs_accelerate.bench.pairing import speed_ratio
+from ipfs_accelerate.evidence.timing.selection import DISTURBED
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from ipfs_accelerate.store import MeasurementRecord
+
+__all__ = ["ALPHA", "Pair", "Places", "compare_pair", "rank_rows"]
+
+#: Chance that any two targets of a ranking are told apart although they are equal.
+ALPHA = 0.05
+
+
+@dataclass(frozen=True, slots=True)
+class Pair:
+    """How two results of one workload compare.
+
+    Attributes:
+        faster: Target with the shorter median.
+        slower: The other.
+        faster_id: Result of `faster`.
+        slower_id: Likewise.
+        ratio: Median of the slower over that of the faster.
+        low: Lower end of its interval.
+        high: Upper end.
+        confidence: Of that interval, for this pair alone.
+        p_value: Two-sided, of the pair alone.
+        adjusted_p_value: For all pairs that its ranking has.
+        reason: Why the two cannot be compared, whatever the numbers; ``None`` when they can.
+    """
+
+    faster: str
+    slower: str
+    faster_id: str
+    slower_id: str
+    ratio: float
+    low: float
+    high: float
+    confidence: float
+    p_value: float
+    adjusted_p_value: float
+    reason: str | None = None
+
+    @property
+    def is_told_apart(self) -> bool:
+        """Whether the difference is more than chance explains."""
+        return self.reason is None and self.adjusted_p_value < ALPHA
+
+    @property
+    def text(self) -> str:
+        """``2.41× (2.30–2.52)``."""
+        return f"{self.ratio:.2f}× ({self.low:.2f}–{self.high:.2f})"
+
+
+@dataclass(frozen=True, slots=True)
+class Places:
+    """A ranking.
+
+    Attributes:
+        rows: Fastest first.
+        ranks: Place of each; those that cannot be told apart share one.
+        pairs: The comparisons it rests on.
+    """
+
+    rows: tuple[MeasurementRecord, ...]
+    ranks: tuple[int, ...]
+    pairs: tuple[Pair, ...]
+
+    @property
+    def first(self) -> tuple[MeasurementRecord, ...]:
+        """All rows of the first place."""
+        ranked = zip(self.rows, self.ranks, strict=True)
+        return tuple(row for row, rank in ranked if rank == 1)
+
+
+def rank_rows(rows: Sequence[MeasurementRecord]) -> Places:
+    """Rank trusted rows of one workload.
+
+    A row opens a new place when it is slower than the fastest of the current place by more than
+    chance explains. Which pairs are looked at depends on the data, so each p-value is corrected
+    for every pair there is.
+
+    Args:
+        rows: With at least two positive samples each, and a median.
+
+    Source:
+        Bonferroni: Dunn (1961), Multiple comparisons among means, J. Amer. Statist. Assoc. 56.
+    """
+    ordered = sorted(rows, key=lambda row: (row.latency_p50_ns or 0, row.target))
+    family = max(1, len(ordered) * (len(ordered) - 1) // 2)
+    ranks: list[int] = []
+    pairs: list[Pair] = []
+    leader = 0
+    for index, row in enumerate(ordered):
+        if index == 0:
+            ranks.append(1)
+            continue
+        pair = compare_pair(ordered[leader], row, family=family)
+        pairs.append(pair)
+        if pair.is_told_apart:
+            leader = index
+        ranks.append(leader + 1)
+    return Places(tuple(ordered), tuple(ranks), tuple(pairs))
+
+
+def compare_pair(faster: MeasurementRecord, slower: MeasurementRecord, *, family: int = 1) -> Pair:
+    """Compare two rows, by their neighbouring calls when they alternated.
+
+    Args:
+        faster: The row expected to be faster.
+        slower: The other.
+        family: Pairs that could have been compared.
+    """
+    found = speed_ratio(slower, faster)
+    p = _p_value(found.ratio, found.low, found.high, found.confidence)
+    return Pair(
+        faster=faster.target,
+        slower=slower.target,
+        faster_id=faster.result_id,
+        slower_id=slower.result_id,
+        ratio=found.ratio,
+        low=found.low,
+        high=found.high,
+        confidence=found.confidence,
+        p_value=p,
+        adjusted_p_value=min(1.0, p * family),
+        reason=_why_not_comparable(faster, slower),
+    )
+
+
+def _p_value(ratio: float, low: float, high: float, confidence: float) -> float:
+    """From the side of the interval that faces 1, on the logarithmic scale it was made on.
+
+    Source:
+        Altman & Bland (2011), How to obtain the P value from a confidence interval, BMJ 343.
+    """
+    normal = NormalDist()
+    center = float(np.log(ratio))
+    reach = center - float(np.log(low)) if center > 0 else float(np.log(high)) - center
+    if reach <= 0:
+        return 0.0 if center else 1.0
+    critical = normal.inv_cdf(0.5 + confidence / 2)
+    return 2 * normal.cdf(-abs(center) / (reach / critical))
+
+
+def _why_not_comparable(a: MeasurementRecord, b: MeasurementRecord) -> str | None:
+    group = a.environment.get("group")
+    if a.run_id == b.run_id and group is not None and group == b.environment.get("group"):
+        return None
+    disturbed = sorted(DISTURBED.intersection((*a.flags, *b.flags)))
+    if not disturbed:
+        return None
+    return f"they were not measured in alternation, and there was {', '.join(disturbed)}"

@@ -1,0 +1,116 @@
+"""Whether a cell drifts from run to run, where its environment stayed the same."""
+
+from __future__ import annotations
+
+from dataclasses import asdict, dataclass, replace
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from ipfs_accelerate.evidence.statistics.correlation import correlate
+from ipfs_accelerate.evidence.statistics.multiplicity import adjust
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+
+    from ipfs_accelerate.evidence.regressions import CaseSeries
+
+__all__ = ["FEWEST_RUNS", "Trend", "find_trends"]
+
+FEWEST_RUNS = 5
+_ALPHA = 0.05
+
+
+@dataclass(frozen=True, slots=True)
+class Trend:
+    """The slope of one cell.
+
+    Attributes:
+        model_name: The cell.
+        host: Likewise.
+        target: Likewise.
+        test_case: Likewise.
+        runs: Of the cell.
+        comparable: Those with the environment of the newest.
+        slope_per_run: Relative change from run to run; ``None`` with a `reason`.
+        low: Lower end of its interval.
+        high: Upper end.
+        p_value: Of no trend.
+        adjusted_p_value: For all cells of the report.
+        first_run: Oldest run that entered.
+        last_run: Newest.
+        reason: Why nothing is said.
+    """
+
+    model_name: str
+    host: str
+    target: str
+    test_case: str
+    runs: int
+    comparable: int
+    slope_per_run: float | None = None
+    low: float | None = None
+    high: float | None = None
+    p_value: float | None = None
+    adjusted_p_value: float | None = None
+    first_run: str | None = None
+    last_run: str | None = None
+    reason: str | None = None
+
+    @property
+    def verdict(self) -> str:
+        """``slower``, ``faster``, ``none shown`` or ``too few runs``."""
+        if self.slope_per_run is None or self.adjusted_p_value is None:
+            return "too few runs"
+        if self.adjusted_p_value >= _ALPHA:
+            return "none shown"
+        return "slower" if self.slope_per_run > 0 else "faster"
+
+    def to_dict(self) -> dict[str, object]:
+        """The fields as JSON-serialisable values."""
+        return {**asdict(self), "verdict": self.verdict}
+
+
+def find_trends(series: Iterable[CaseSeries]) -> tuple[Trend, ...]:
+    """One per series; p-values are corrected for all of them.
+
+    Runs with other versions, drivers, settings or executed precision than the newest run are left
+    out: a change of environment is a step with a cause, not a trend.
+    """
+    found = [_trend(case) for case in series if case.points]
+    told = [index for index, trend in enumerate(found) if trend.p_value is not None]
+    p = [trend.p_value for trend in found if trend.p_value is not None]
+    for index, adjusted in zip(told, adjust(p, "benjamini-hochberg"), strict=True):
+        found[index] = replace(found[index], adjusted_p_value=float(adjusted))
+    return tuple(found)
+
+
+def _trend(case: CaseSeries) -> Trend:
+    """Theil's slope of the logarithms, Kendall's test.
+
+    Source:
+        Theil (1950) and Sen (1968) for the slope and its interval; Mann (1945) for the test.
+    """
+    from scipy import stats
+
+    facts = case.points[-1].facts
+    points = [point for point in case.points if point.facts == facts]
+    key = case.key
+    trend = Trend(key.model_name, key.host, key.target, key.test_case, len(case.points),
+                  len(points))  # fmt: skip
+    if len(points) < FEWEST_RUNS:
+        reason = f"{len(points)} runs on the present environment; {FEWEST_RUNS} are the fewest"
+        return replace(trend, reason=reason)
+    logs = np.log([point.median_ns for point in points])
+    at = np.arange(len(logs), dtype=np.float64)
+    test = correlate(at, logs, "kendall")
+    slope, _, low, high = (float(v) for v in stats.theilslopes(logs, at, 0.95))
+    return replace(
+        trend,
+        slope_per_run=float(np.expm1(slope)),
+        low=float(np.expm1(low)),
+        high=float(np.expm1(high)),
+        p_value=1.0 if test.p_value is None else test.p_value,
+        first_run=points[0].run_id,
+        last_run=points[-1].run_id,
+    )
