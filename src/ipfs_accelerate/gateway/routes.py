@@ -14,6 +14,8 @@ from ipfs_accelerate.gateway.transport import TimeLimits
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
+    from ipfs_accelerate.gateway.keys import Secret
+
 __all__ = [
     "Allowance",
     "Candidate",
@@ -69,7 +71,7 @@ class Key:
     """A credential under a name that may be shown; the secret itself is never shown."""
 
     name: str
-    secret: str = field(repr=False)
+    secret: Secret
     allowance: Allowance = field(default_factory=Allowance)
 
 
