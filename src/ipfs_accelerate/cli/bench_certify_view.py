@@ -10,10 +10,12 @@ if TYPE_CHECKING:
     from rich.text import Text
 
     from ipfs_accelerate.evidence.certification import Assessment, Audit, Certificate, Verdict
+    from ipfs_accelerate.evidence.certification.verdicts import Effect
 
 __all__ = ["print_assessment", "print_audit"]
 
 _MARKS = {"pass": ("✓", "green"), "fail": ("✗", "red"), "unknown": ("?", "yellow")}
+_EFFECTS: dict[Effect, str] = {"refused": "refused by", "provisional": "not certified because of"}
 _COLOURS = {"certified": "green", "provisional": "yellow", "refused": "red"}
 
 
@@ -35,9 +37,10 @@ def print_assessment(found: Assessment) -> None:
     screen.print(table)
     score = "no score" if found.score is None else f"score {found.score:.0f} of 100"
     screen.print(f"[{_COLOURS[found.level]}]{found.level}[/], {score}")
-    for rule, verdict in found.limits():
-        effect = rule.fails if verdict.outcome == "fail" else rule.unknown
-        screen.print(f"  {effect}: {rule.sentence} {verdict.text}", markup=False, soft_wrap=True)
+    for effect, words in _EFFECTS.items():
+        held = [rule.id for rule, _ in found.held_by(effect)]
+        if held:
+            screen.print(f"  {words}: {', '.join(held)}", markup=False, soft_wrap=True)
 
 
 def print_audit(certificate: Certificate, found: Audit, *, has_ledger: bool) -> None:

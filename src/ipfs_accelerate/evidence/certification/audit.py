@@ -97,7 +97,7 @@ def _with_ledger(
         ids = [row.result_id for row in named]
         now = assess(gather(ledger, ids[0], _policy(certificate), only=ids[1:]))
     if _ORDER.index(now.level) < _ORDER.index(str(certificate.body["level"])):
-        rule, verdict = now.limits()[0]
+        rule, verdict = now.held_by("refused" if now.level == "refused" else "provisional")[0]
         problems.append(f"the rules say {now.level} now, {rule.id}: {verdict.text}")
     if named[0].result_id != _subject(certificate).get("result_id"):
         problems.append("its subject is not the first row of its evidence")

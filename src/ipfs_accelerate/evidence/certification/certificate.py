@@ -105,7 +105,9 @@ def issue(
     """
     signing = list(keys)
     if found.level == "refused":
-        reasons = "; ".join(f"{rule.id}: {verdict.text}" for rule, verdict in found.limits()[:3])
+        reasons = "; ".join(
+            f"{rule.id}: {verdict.text}" for rule, verdict in found.held_by("refused")
+        )
         raise InputError(f"a refused result has no certificate ({reasons})")
     if not signing or lifetime <= timedelta(0):
         raise InputError("a certificate needs a key and a lifetime", hint="--key NAME")

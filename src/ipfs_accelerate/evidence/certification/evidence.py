@@ -203,7 +203,7 @@ def _run_times(ledger: Ledger, ids: Sequence[str]) -> dict[str, RunTimes]:
     from datetime import UTC, datetime
 
     sql = """SELECT run_id, started_at, completed_at, git_commit FROM test_runs
-        WHERE run_id IN (SELECT unnest(?::VARCHAR[]))"""
+        WHERE list_contains(?::VARCHAR[], run_id)"""
 
     def moment(value: object) -> datetime | None:
         return value.replace(tzinfo=UTC) if isinstance(value, datetime) else None

@@ -122,10 +122,9 @@ class Assessment:
             for rule, verdict in self.verdicts
         ]
 
-    def limits(self) -> list[tuple[Rule, Verdict]]:
-        """What keeps the level down, worst first."""
-        found = [(r, v) for r, v in self.verdicts if _effect(r, v) in ("refused", "provisional")]
-        return sorted(found, key=lambda pair: _effect(*pair) != "refused")
+    def held_by(self, effect: Effect) -> list[tuple[Rule, Verdict]]:
+        """Rules that lead to ``refused`` or to ``provisional``."""
+        return [pair for pair in self.verdicts if _effect(*pair) == effect]
 
 
 def assess(evidence: Evidence) -> Assessment:
