@@ -60,6 +60,7 @@ class BenchRequest:
         simulate: Compute named targets that are absent from datasheets.
         datasheets: Which datasheets to use, by short name; the defaults when empty.
         command_line: As typed, for the run's row.
+        cases: Exactly these of the models, in place of targets and sizes.
     """
 
     models: tuple[str, ...]
@@ -69,6 +70,7 @@ class BenchRequest:
     simulate: bool = False
     datasheets: tuple[str, ...] = ()
     command_line: str | None = None
+    cases: tuple[BenchCase, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -82,6 +84,7 @@ class BenchResult:
         comparisons: Against the newest earlier result of each case.
         is_cancelled: Whether the user ended it early.
         success: Whether every case that was to run ended ``ok``.
+        left: Cases that were not begun because ``may_begin`` said so.
     """
 
     run_id: str
@@ -90,6 +93,7 @@ class BenchResult:
     comparisons: tuple[Comparison, ...]
     is_cancelled: bool
     success: bool
+    left: int = 0
 
 
 def run_benchmark(
@@ -98,10 +102,18 @@ def run_benchmark(
     *,
     progress: Progress | None = None,
     is_cancelled: Callable[[], bool] = lambda: False,
+    may_begin: Callable[[], bool] = lambda: True,
 ) -> BenchResult:
     """Measure, and store each row as soon as its case has ended.
 
     Call it from a thread that lasts: the cases' processes die with it.
+
+    Args:
+        request: What to measure.
+        ledger: Takes the rows.
+        progress: Shows what happens.
+        is_cancelled: Asked between and within all steps; unfinished cases are lost.
+        may_begin: Asked before each group of cases; what was begun is finished.
 
     Raises:
         UsageError: A reference, target or size cannot be what it is.
@@ -117,10 +129,12 @@ def run_benchmark(
     ledger.record_run(_run_record(rows.run_id, request, unavailable))
     shown.begin(len(plan.cases))
     try:
-        _work_through(request, plan, models, rows=rows, shown=shown, is_cancelled=is_cancelled)
+        left = _work_through(
+            request, plan, models, rows=rows, shown=shown, stops=(is_cancelled, may_begin)
+        )
     finally:
         shown.end()
-    success = len(rows.committed) == len(plan.cases) and not missing
+    success = len(rows.committed) + left == len(plan.cases) and not missing
     success = success and not any(_is_failure(r, plan) for r in rows.committed)
     ledger.record_compatibility(compatibility_of(rows.committed))
     ledger.finish_run(rows.run_id, datetime.now(UTC), success=success)
@@ -131,6 +145,7 @@ def run_benchmark(
         comparisons=compare_with_previous(ledger, rows.committed),
         is_cancelled=is_cancelled(),
         success=success,
+        left=left,
     )
 
 
@@ -141,9 +156,11 @@ def _work_through(
     *,
     rows: _Rows,
     shown: Progress,
-    is_cancelled: Callable[[], bool],
-) -> None:
+    stops: tuple[Callable[[], bool], Callable[[], bool]],
+) -> int:
+    """Run the cases; returns how many were not begun for want of leave."""
     options, devices = request.options, detect()
+    is_cancelled, may_begin = stops
     references = References(
         options,
         is_usable=lambda target: _is_usable(target, devices),
@@ -166,7 +183,7 @@ def _work_through(
         progress=shown,
         is_cancelled=is_cancelled,
     )
-    runner.run(plan.real)
+    return runner.run(plan.real, may_begin=may_begin)
 
 
 @contextmanager
@@ -259,6 +276,8 @@ def _resolve_all(
 def _plan(
     request: BenchRequest, models: Mapping[str, ModelArtifact], devices: Sequence[Device]
 ) -> Plan:
+    if request.cases:
+        return Plan(tuple(case for case in request.cases if case.model in models))
     tuning = {name: runtime.option_names for name, runtime in runtimes().items()}
 
     def select(known: Sequence[tuple[Target, Support]]) -> Selection:

@@ -63,12 +63,27 @@ class Runner:
         self._is_cancelled = is_cancelled
         self._group = 0
 
-    def run(self, cases: Sequence[BenchCase]) -> None:
-        """Measure all of them; returns early when cancelled."""
+    def run(
+        self, cases: Sequence[BenchCase], *, may_begin: Callable[[], bool] = lambda: True
+    ) -> int:
+        """Measure all of them; returns early when cancelled.
+
+        Args:
+            cases: To measure.
+            may_begin: Asked before each group.
+
+        Returns:
+            How many cases were not begun because ``may_begin`` said no.
+        """
+        left = len(cases)
         for group in groups(cases, self._members_at_once()):
             if self._is_cancelled():
-                return
+                return 0
+            if not may_begin():
+                return left
             self._measure_group(group)
+            left -= len(group)
+        return 0
 
     def _members_at_once(self) -> int:
         if not self._options.is_interleaved:

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, TypeVar, cast
 import click
 
 from ipfs_accelerate.cli.bench_certify import certify
+from ipfs_accelerate.cli.bench_plan import case_budget, increment_options, missing_request, plan
 from ipfs_accelerate.cli.bench_profile import profile
 from ipfs_accelerate.cli.output import emit_json, json_option, note
 from ipfs_accelerate.cli.quantities import duration, integers, names, share, size
@@ -42,6 +43,7 @@ def command() -> None:
     """Measure models on targets and compare them."""
 
 
+command.add_command(plan)
 command.add_command(profile)
 command.add_command(certify)
 
@@ -49,7 +51,7 @@ command.add_command(certify)
 @command.command(
     epilog="Example: accel bench run ./model --targets 'onnxruntime/*,torch/cpu/fp32' --batch 1,8"
 )
-@click.argument("refs", nargs=-1, required=True, metavar="REF...")
+@click.argument("refs", nargs=-1, metavar="[REF]...")
 @click.option("--targets", type=names, default="all", help="all, globs or names, by comma.")
 @click.option("--batch", type=integers, default="1", help="Batch sizes, by comma.")
 @click.option("--seq", type=integers, default="128", help="Tokens per text, by comma.")
@@ -75,6 +77,7 @@ command.add_command(certify)
 @click.option("--datasheet", "datasheets", multiple=True, help="Which, e.g. nvidia-h100.")
 @click.option("--report", type=click.Path(path_type=Path), help="Write a report: file or folder.")
 @click.option("--format", "formats", type=names, help="Of the report: html,markdown,csv.")
+@increment_options
 @_ledger_option
 @json_option
 def run(
@@ -98,18 +101,27 @@ def run(
     from ipfs_accelerate.plugins import load_plugin
 
     formats = _formats(report, formats)
+    options = case_budget(given, refs)
     for plugin in plugins:
         load_plugin(plugin)
     settings = load_settings({"db_path": db})
     ledger = _ledger(settings)
-    request = _request(refs, settings, plugins, given)
+    request, may_begin = _request(refs, settings, plugins, options), lambda: True
+    if given["missing"]:
+        increment, may_begin = missing_request(request, ledger, given)
+        if increment is None:
+            return 0
+        request = increment
+    progress = progress_for(sys.stderr)
     with interruptible() as is_cancelled:
         result = run_benchmark(
-            request, ledger, progress=progress_for(sys.stderr), is_cancelled=is_cancelled
+            request, ledger, progress=progress, is_cancelled=is_cancelled, may_begin=may_begin
         )
     _show_result(result, _summary(ledger, result.run_id), as_json=as_json)
     if report is not None:
         _write_report(result.run_id, ledger, report, formats)
+    if result.left:
+        note(f"{result.left} cases not begun, the budget is used up; run it again to continue")
     if result.is_cancelled:
         note("interrupted; everything finished so far is kept")
         return 130
