@@ -8,6 +8,7 @@
     │   ├── InputError
     │   ├── ModelReferenceError
     │   └── UnknownNameError
+    │       ├── UnknownModelError
     │       ├── UnknownTargetError
     │       └── UnknownTaskError
     ├── UnavailableError              something needed is not here
@@ -129,6 +130,7 @@ __all__ = [
     "StreamTruncatedError",
     "TargetUnsupportedError",
     "UnavailableError",
+    "UnknownModelError",
     "UnknownNameError",
     "UnknownTargetError",
     "UnknownTaskError",
@@ -265,6 +267,13 @@ class UnknownTargetError(UnknownNameError):
 
     code = "unknown_target"
     noun = "target"
+
+
+class UnknownModelError(UnknownNameError):
+    """No route of the gateway has this name."""
+
+    code = "unknown_model"
+    noun = "model"
 
 
 class UnknownTaskError(UnknownNameError):

@@ -147,6 +147,13 @@ class Settings(BaseModel):
         description="Tables `[s3.endpoints.NAME]`: S3-compatible object stores; never printed.",
     )
 
+    gateway: dict[str, object] = Field(
+        default={},
+        exclude=True,
+        repr=False,
+        description="Tables `[gateway.endpoints.NAME]` and `[gateway.routes.NAME]`; never printed.",
+    )
+
     @property
     def names_dir(self) -> Path:
         """Where records of names (IPNS) are kept."""

@@ -22,6 +22,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from ipfs_accelerate.config import Settings
+    from ipfs_accelerate.gateway import Backend, Endpoint
     from ipfs_accelerate.hardware import Device
     from ipfs_accelerate.models import ModelRef
     from ipfs_accelerate.runtimes import Runtime
@@ -68,4 +69,17 @@ def ipfs_accelerate_resolve(
 
     Returns:
         The directory (or single file), or ``None`` when the scheme belongs to somebody else.
+    """
+
+
+@hookspec(firstresult=True)
+def ipfs_accelerate_backend(endpoint: Endpoint) -> Backend | None:
+    """Bring what answers for an endpoint of the gateway.
+
+    Args:
+        endpoint: As configured; ``provider`` says which kind is wanted.
+
+    Returns:
+        The backend, or ``None`` when the kind belongs to somebody else. It must be cheap: models
+        are loaded and connections opened by the first call.
     """

@@ -1,0 +1,203 @@
+"""The tables ``[gateway.…]`` of the settings file: endpoints with their keys, and routes.
+
+.. code-block:: toml
+
+    [gateway.endpoints.openai]
+    provider = "openai"
+    keys = ["env:OPENAI_API_KEY", { name = "second", from = "file:/etc/key", requests = 500 }]
+
+    [gateway.endpoints.here]
+    provider = "vllm"
+    base_url = "http://127.0.0.1:8000"
+
+    [gateway.routes.assistant]
+    candidates = ["here/llama", ["openai/gpt-4o-mini", "openai/gpt-4.1-mini"]]
+    hedge_after_s = 2
+
+Each entry of ``candidates`` is asked when all before it have failed; the members of an inner list
+share the work.
+"""
+
+from __future__ import annotations
+
+import difflib
+from typing import TYPE_CHECKING, Annotated
+
+from pydantic import BaseModel, ConfigDict, Field, ValidationError
+
+from ipfs_accelerate.errors import ConfigurationError
+from ipfs_accelerate.gateway.keys import keys_from_environment, load_secret
+from ipfs_accelerate.gateway.routes import (
+    Allowance,
+    Candidate,
+    Endpoint,
+    Key,
+    KeyStrategy,
+    OnRefusal,
+    Route,
+)
+from ipfs_accelerate.gateway.transport import TimeLimits
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+__all__ = ["Configuration", "configure"]
+
+Positive = Annotated[float, Field(gt=0)]
+Count = Annotated[int, Field(gt=0)]
+
+
+class _Table(BaseModel):
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+
+class _Allowance(_Table):
+    requests: Count | None = None
+    tokens: Count | None = None
+    concurrent: Count | None = None
+    window_s: Positive = 60.0
+
+    def value(self) -> Allowance:
+        return Allowance(self.requests, self.tokens, self.concurrent, self.window_s)
+
+
+class _Key(_Allowance):
+    source: str = Field(alias="from")
+    name: str | None = None
+
+
+class _Limits(_Table):
+    connect_s: Positive | None = TimeLimits().connect_s
+    first_s: Positive | None = TimeLimits().first_s
+    gap_s: Positive | None = TimeLimits().gap_s
+    total_s: Positive | None = TimeLimits().total_s
+
+
+class _Endpoint(_Table):
+    provider: str
+    base_url: Annotated[str, Field(pattern=r"^https?://[^/?#@\s]+[^?#@\s]*$")] | None = None
+    keys: tuple[str | _Key, ...] = ()
+    strategy: KeyStrategy = KeyStrategy.LEAST_LOADED
+    allowance: _Allowance = _Allowance()
+    limits: _Limits = _Limits()
+    headers: dict[str, Annotated[str, Field(pattern=r"^[^\r\n]*$")]] = {}
+    price_per_million: dict[str, Annotated[float, Field(ge=0)]] = {}
+
+
+class _Weighted(_Table):
+    to: str
+    weight: Positive = 1.0
+
+
+_Choice = str | _Weighted
+
+
+class _Route(_Table):
+    candidates: Annotated[tuple[_Choice | tuple[_Choice, ...], ...], Field(min_length=1)]
+    attempts: Annotated[int, Field(ge=1, le=50)] = 4
+    hedge_after_s: Positive | None = None
+    on_refusal: OnRefusal = OnRefusal.RAISE
+    deadline_s: Positive | None = 600.0
+
+
+class Configuration(_Table):
+    """All tables below ``[gateway]``."""
+
+    endpoints: dict[str, _Endpoint] = {}
+    routes: dict[str, _Route] = {}
+
+
+def configure(
+    table: Mapping[str, object], *, environ: Mapping[str, str]
+) -> tuple[list[Endpoint], list[Route]]:
+    """Endpoints and routes from the setting ``gateway``.
+
+    An endpoint without ``keys`` takes those in the variables of its service, such as
+    ``OPENAI_API_KEY``; not so where ``base_url`` names an address of your own, as a key belongs
+    to those who gave it.
+
+    Args:
+        table: As read from the file.
+        environ: Variables, e.g. ``os.environ``.
+
+    Raises:
+        ConfigurationError: An unknown key, a value outside its domain, or a missing secret.
+    """
+    try:
+        found = Configuration.model_validate(table)
+    except ValidationError as error:
+        raise _explained(error) from error
+    endpoints = [_endpoint(name, one, environ) for name, one in found.endpoints.items()]
+    names = set(found.endpoints)
+    return endpoints, [_route(name, one, names) for name, one in found.routes.items()]
+
+
+def _endpoint(name: str, table: _Endpoint, environ: Mapping[str, str]) -> Endpoint:
+    if "/" in name:
+        raise ConfigurationError(f"the name of endpoint {name!r} has a slash", hint="rename it")
+    return Endpoint(
+        name,
+        table.provider,
+        base_url=table.base_url,
+        keys=_keys(table, environ),
+        strategy=table.strategy,
+        allowance=table.allowance.value(),
+        limits=TimeLimits(**table.limits.model_dump()),
+        headers=table.headers,
+        price_per_million=table.price_per_million,
+    )
+
+
+def _keys(table: _Endpoint, environ: Mapping[str, str]) -> tuple[Key, ...]:
+    if table.keys or table.base_url is not None:
+        return tuple(_key(one, environ) for one in table.keys)
+    found = keys_from_environment(table.provider, environ)
+    return tuple(Key(name, secret) for name, secret in found.items())
+
+
+def _key(table: str | _Key, environ: Mapping[str, str]) -> Key:
+    if isinstance(table, str):
+        return Key(name=table, secret=load_secret(table, environ=environ))
+    secret = load_secret(table.source, environ=environ)
+    return Key(table.name or table.source, secret, table.value())
+
+
+def _route(name: str, table: _Route, endpoints: set[str]) -> Route:
+    tiers = tuple(
+        tuple(
+            _candidate(name, one, endpoints)
+            for one in (tier if isinstance(tier, tuple) else (tier,))
+        )
+        for tier in table.candidates
+    )
+    return Route(
+        name,
+        tiers,
+        attempts=table.attempts,
+        hedge_after_s=table.hedge_after_s,
+        on_refusal=table.on_refusal,
+        deadline_s=table.deadline_s,
+    )
+
+
+def _candidate(route: str, choice: _Choice, endpoints: set[str]) -> Candidate:
+    to, weight = (choice, 1.0) if isinstance(choice, str) else (choice.to, choice.weight)
+    endpoint, _, model = to.partition("/")
+    if endpoint not in endpoints:
+        near = difflib.get_close_matches(endpoint, endpoints, n=1)
+        raise ConfigurationError(
+            f"route {route!r} leads to {to!r}, and no endpoint is called {endpoint!r}",
+            hint=f"did you mean {near[0]!r}?" if near else "write <endpoint>/<model>",
+        )
+    return Candidate(endpoint, model or None, weight)
+
+
+def _explained(error: ValidationError) -> ConfigurationError:
+    """The first fault, without the value: it may be a secret."""
+    first = error.errors(include_input=False, include_url=False)[0]
+    place = ".".join(str(part) for part in first["loc"])
+    if first["type"] == "extra_forbidden":
+        return ConfigurationError(
+            f"unknown setting gateway.{place}", hint="see the how-to on the gateway for all keys"
+        )
+    return ConfigurationError(f"setting gateway.{place} cannot be this: {first['msg']}")
