@@ -108,7 +108,7 @@ def run(
     ledger = _ledger(settings)
     request, may_begin = _request(refs, settings, plugins, options), lambda: True
     if given["missing"]:
-        increment, may_begin = missing_request(request, ledger, given)
+        increment, may_begin = missing_request(request, ledger, given, as_json=as_json)
         if increment is None:
             return 0
         request = increment

@@ -145,7 +145,7 @@ def case_budget(given: Mapping[str, object], refs: tuple[str, ...]) -> dict[str,
 
 
 def missing_request(
-    request: BenchRequest, ledger: Ledger, given: Mapping[str, object]
+    request: BenchRequest, ledger: Ledger, given: Mapping[str, object], *, as_json: bool
 ) -> tuple[BenchRequest | None, Callable[[], bool]]:
     """The request for the cells that are missing, and whether the next may begin.
 
@@ -153,6 +153,7 @@ def missing_request(
         request: What ``bench run`` was asked for.
         ledger: What is known.
         given: All options as typed.
+        as_json: How to say that there is nothing to do.
 
     Returns:
         ``None`` when there is nothing to do, after saying so.
@@ -167,9 +168,14 @@ def missing_request(
     given |= {name: given[name] if _is_given(name) else None for name in _SIZES}
     wanted = _plan_request(request.models, settings, given, budget_ns=budget_ns)
     found = plan_coverage(ledger, wanted)
-    note(sentence(found, budget_s=wanted.budget_s))
+    text = sentence(found, budget_s=wanted.budget_s)
     if not found.choice.chosen:
+        if as_json:
+            emit_json("bench/1", {"run": None, "results": [], "reason": text})
+        else:
+            print(text)
         return None, lambda: False
+    note(text)
     cases = tuple(cell.wanted.case for cell in found.choice.chosen)
     models = tuple(dict.fromkeys(case.model for case in cases))
     clock = MonotonicClock()

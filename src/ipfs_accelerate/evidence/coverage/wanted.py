@@ -173,7 +173,10 @@ def _matching(
     if pattern == "all":
         return [(t, verdict) for t, verdict in known.items() if t.device != "auto"]
     if not any(c in pattern for c in "*?["):
-        target = Target.parse(pattern)
+        try:
+            target = Target.parse(pattern)
+        except UnknownTargetError as error:
+            raise UnknownTargetError(pattern, [str(t) for t in known]) from error
         return [(target, known[target] if target in known else support(target, devices))]
     found = [(t, verdict) for t, verdict in known.items() if fnmatchcase(str(t), pattern)]
     if not found:
