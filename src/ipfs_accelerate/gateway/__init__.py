@@ -12,9 +12,10 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from ipfs_accelerate.gateway.answer import Answer
     from ipfs_accelerate.gateway.backend import Backend, CallContext
-    from ipfs_accelerate.gateway.engine import CallOptions
+    from ipfs_accelerate.gateway.blocking import BlockingGateway
     from ipfs_accelerate.gateway.gateway import Gateway
     from ipfs_accelerate.gateway.messages import ChatRequest, ImagePart, Message, TextPart, Tool
+    from ipfs_accelerate.gateway.options import CallOptions
     from ipfs_accelerate.gateway.records import AttemptRecord, CallRecord
     from ipfs_accelerate.gateway.routes import (
         Allowance,
@@ -26,6 +27,7 @@ if TYPE_CHECKING:
         Priority,
         Route,
     )
+    from ipfs_accelerate.gateway.sharing.sharing import SharingSettings
     from ipfs_accelerate.gateway.stream import ChatStream
     from ipfs_accelerate.gateway.transport import TimeLimits
 
@@ -34,6 +36,7 @@ __all__ = [
     "Answer",
     "AttemptRecord",
     "Backend",
+    "BlockingGateway",
     "CallContext",
     "CallOptions",
     "CallRecord",
@@ -49,6 +52,7 @@ __all__ = [
     "OnRefusal",
     "Priority",
     "Route",
+    "SharingSettings",
     "TextPart",
     "TimeLimits",
     "Tool",
@@ -60,8 +64,9 @@ _LATE = {
     "Answer": "answer",
     "AttemptRecord": "records",
     "Backend": "backend",
+    "BlockingGateway": "blocking",
     "CallContext": "backend",
-    "CallOptions": "engine",
+    "CallOptions": "options",
     "CallRecord": "records",
     "Candidate": "routes",
     "ChatRequest": "messages",
@@ -75,6 +80,7 @@ _LATE = {
     "OnRefusal": "routes",
     "Priority": "routes",
     "Route": "routes",
+    "SharingSettings": "sharing.sharing",
     "TextPart": "messages",
     "TimeLimits": "transport",
     "Tool": "messages",

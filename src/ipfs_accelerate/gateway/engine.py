@@ -12,8 +12,7 @@ from ipfs_accelerate.gateway.providers.cost import cost
 from ipfs_accelerate.gateway.providers.estimate import estimate_tokens
 from ipfs_accelerate.gateway.records import CallRecord
 from ipfs_accelerate.gateway.reliability import Dispatcher, events
-from ipfs_accelerate.gateway.routes import Priority
-from ipfs_accelerate.gateway.routing import RouteTable, addressed
+from ipfs_accelerate.gateway.routing import RouteTable, addressed, candidates
 from ipfs_accelerate.gateway.shell import Shell
 
 if TYPE_CHECKING:
@@ -21,31 +20,16 @@ if TYPE_CHECKING:
 
     from ipfs_accelerate.gateway.backend import Backend
     from ipfs_accelerate.gateway.messages import Request, Usage
+    from ipfs_accelerate.gateway.options import CallOptions
     from ipfs_accelerate.gateway.providers import RateReport
     from ipfs_accelerate.gateway.records import AttemptRecord, Observer
     from ipfs_accelerate.gateway.routes import Endpoint, Route
     from ipfs_accelerate.gateway.shell import Attempt
 
-__all__ = ["CallOptions", "Engine", "Plan"]
+__all__ = ["Engine", "Plan"]
 
 T = TypeVar("T")
 _S = 1_000_000_000
-
-
-@dataclass(frozen=True, slots=True)
-class CallOptions:
-    """How a request is to be treated.
-
-    Attributes:
-        deadline_s: From now on; ``None`` takes the route's.
-        request_id: Goes into records and is given back; made up when ``None``.
-        idempotency_key: For services which know such keys; ``None`` takes the request's id.
-    """
-
-    priority: Priority = Priority.NORMAL
-    deadline_s: float | None = None
-    request_id: str | None = None
-    idempotency_key: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -123,6 +107,7 @@ class Engine:
             request_id,
             options.idempotency_key or request_id,
             is_stream,
+            options.batched,
         )
 
     def prepare(self, plan: Plan, attempt: Attempt) -> tuple[Backend, Request, CallContext]:
@@ -179,12 +164,23 @@ class Engine:
                 plan.batched,
                 plan.is_stream,
             )
-            self._observe(record)
+            self.observe(record)
         return ran.result, record
 
-    def _observe(self, record: CallRecord) -> None:
+    def observe(self, record: CallRecord) -> None:
+        """Tell the observers of a call that has ended."""
         for observer in self.observers:
             observer(record)
+
+    def most_texts(self, request: Request) -> int | None:
+        """Texts that every service of the request's route takes at once; ``None`` for any number.
+
+        Raises:
+            UnknownModelError: No route has the name.
+        """
+        route, _ = self.table.find(request.model)
+        found = [self.backends[one.endpoint].capabilities.max_batch for one in candidates(route)]
+        return min((bound for bound in found if bound is not None), default=None)
 
     def _cost(self, endpoint: str, usage: Usage | None) -> float | None:
         return None if usage is None else cost(usage, self.endpoints[endpoint].price_per_million)

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Self, cast
 
 from ipfs_accelerate.gateway.answer import Answer
-from ipfs_accelerate.gateway.engine import CallOptions, Engine
+from ipfs_accelerate.gateway.engine import Engine
 from ipfs_accelerate.gateway.messages import (
     ChatRequest,
     CompletionRequest,
@@ -14,6 +14,8 @@ from ipfs_accelerate.gateway.messages import (
     RerankRequest,
 )
 from ipfs_accelerate.gateway.opening import open_backends
+from ipfs_accelerate.gateway.options import CallOptions
+from ipfs_accelerate.gateway.sharing.sharing import Sharing, SharingSettings
 from ipfs_accelerate.gateway.stream import ChatStream
 from ipfs_accelerate.gateway.transport import AiohttpTransport
 
@@ -38,6 +40,7 @@ if TYPE_CHECKING:
 __all__ = ["Gateway"]
 
 _AS_USUAL = CallOptions()
+_NOTHING = SharingSettings()
 
 
 class Gateway:
@@ -49,6 +52,7 @@ class Gateway:
         backends: Own backends by name of their endpoint, in place of those made for it.
         transport: Sends what the backends write; closed with the gateway.
         observers: Told of every call when it has ended.
+        sharing: What callers may share: joined batches, single flight, a cache.
 
     Raises:
         ConfigurationError: Names that clash or lead nowhere, a provider's key that is missing.
@@ -69,10 +73,18 @@ class Gateway:
         backends: Mapping[str, Backend] | None = None,
         transport: Transport | None = None,
         observers: Sequence[Observer] = (),
+        sharing: SharingSettings = _NOTHING,
     ) -> None:
         self._transport = transport or AiohttpTransport()
         opened = open_backends(endpoints, self._transport, given=backends or {})
         self.engine = Engine(endpoints, routes, backends=opened, observers=observers)
+        self._sharing = Sharing(
+            sharing,
+            self._ask,
+            now_ns=self.engine.shell.now_ns,
+            most=self.engine.most_texts,
+            observe=self.engine.observe,
+        )
 
     async def chat(
         self, model: str, messages: str | Sequence[Message], *, options: CallOptions = _AS_USUAL
@@ -112,6 +124,11 @@ class Gateway:
             ConnectivityError: The only service of the route is out of reach.
             DeadlineExceededError: There was no answer in time.
         """
+        if self._sharing.is_wanted:
+            return await self._sharing.ask(request, options)
+        return await self._ask(request, options)
+
+    async def _ask(self, request: Request, options: CallOptions) -> Answer[Response]:
         plan = self.engine.plan(request, options)
 
         async def work(attempt: Attempt) -> Response:
@@ -129,6 +146,7 @@ class Gateway:
 
     async def close(self) -> None:
         """Stop what runs and close all connections; calls that wait are cancelled."""
+        await self._sharing.close()
         await self.engine.shell.close()
         for backend in self.engine.backends.values():
             await backend.close()

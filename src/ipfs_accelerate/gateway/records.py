@@ -52,8 +52,9 @@ class CallRecord:
         first_ns: From the call until the caller had the first piece of a stream.
         elapsed_ns: From the call until its end.
         cost: In the currency of the price table; ``None`` without a price or without a count.
-        batched: How many calls shared the request to the service; 1 for none but this.
-        is_cached: Answered from the cache, without any try.
+        batched: How many calls were joined to the request sent; 1 for none but this.
+        shared: How many equal calls got this answer at the same time.
+        age_ns: Of an answer from the cache, which cost nothing now; ``None`` for a fresh one.
     """
 
     request_id: str
@@ -69,7 +70,13 @@ class CallRecord:
     cost: float | None = None
     batched: int = 1
     is_stream: bool = False
-    is_cached: bool = False
+    shared: int = 1
+    age_ns: int | None = None
+
+    @property
+    def is_cached(self) -> bool:
+        """Answered from the cache, without any try."""
+        return self.age_ns is not None
 
 
 Observer: TypeAlias = "Callable[[CallRecord], None]"
