@@ -77,11 +77,13 @@ class Failed:
 
     Attributes:
         can_retry: ``False`` when pieces were delivered to the caller which cannot be continued.
+        rates: From the headers of the refusal, if it had any.
     """
 
     attempt_id: int
     error: AccelerateError
     can_retry: bool = True
+    rates: RateReport | None = None
 
 
 @dataclass(frozen=True, slots=True)
