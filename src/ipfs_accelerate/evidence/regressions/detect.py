@@ -1,9 +1,9 @@
 """Where a series of runs changed its level, told apart from what runs do anyway.
 
-A split counts by how much better two levels explain the runs than one does (`levels`: runs have
-errors of their own, and some are disturbed). The probability of the largest of all splits is
-bounded, runs that resemble their neighbours count for less, and a change is refused while a spell
-of disturbed runs, as the series has had before, would explain it as well.
+Two statistics (`scores`): one for a shift within the noise, compared mode by mode, one for a shift
+beyond it. Their probability is that of the largest of all splits under any order of the runs; runs
+that resemble their neighbours count for less, and a large change is refused while a spell of
+disturbed runs, as the series has had before, would explain it as well.
 """
 
 from __future__ import annotations
@@ -13,17 +13,32 @@ from typing import TYPE_CHECKING, Literal
 
 import numpy as np
 
-from ipfs_accelerate.evidence.regressions.levels import Fit, fit_levels, noise_of_runs
+from ipfs_accelerate.evidence.regressions.noise import noise_of_runs
+from ipfs_accelerate.evidence.regressions.scores import (
+    local_scores,
+    paired_shift,
+    placed,
+    sharpest_cut,
+    wide_scores,
+)
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
+
+    from ipfs_accelerate.evidence.regressions.noise import Noise
 
 __all__ = ["FEWEST_RUNS", "Change", "Split", "find_changes", "largest_step"]
 
 ChangeKind = Literal["step", "drift", "variance"]
 #: Below this many runs nothing can be said.
 FEWEST_RUNS = 6
+#: Relative shift that is looked for most closely.
+FINEST = 0.02
 _SHORTEST = 2
+#: Fewer runs on a side say little about a shift within the noise.
+_SHORTEST_NEAR = 5
+#: Share of the false alarms that shifts beyond the noise may cause: they need no more.
+_WIDE_WEIGHT = 0.01
 #: Outlying runs expected before any was seen, and how often one is followed by another.
 _PRIOR_OUTLIERS = 0.05
 _PRIOR_SPELL = 0.3
@@ -91,39 +106,90 @@ def find_changes(
     return [*found, scatter] if scatter else found
 
 
-def largest_step(logs: NDArray[np.float64], errors: NDArray[np.float64]) -> Split | None:
-    """The most surprising split of one stretch; ``None`` for too few or equal runs."""
-    n = len(logs)
-    if n < FEWEST_RUNS or np.ptp(logs) == 0:
+def largest_step(
+    logs: NDArray[np.float64],
+    errors: NDArray[np.float64],
+    *,
+    alpha: float = 1.0,
+    finest: float = FINEST,
+) -> Split | None:
+    """The most surprising split of one stretch; ``None`` for too few or equal runs.
+
+    Args:
+        logs: Logarithms of the medians.
+        errors: Standard error of each; 0 where unknown.
+        alpha: A split of this or a larger probability is none.
+        finest: Shift that is looked for most closely; 0 leaves it to the scatter of the runs.
+    """
+    if len(logs) < FEWEST_RUNS or np.ptp(logs) == 0:
         return None
-    cuts = np.arange(_SHORTEST, n - _SHORTEST + 1)
     noise = noise_of_runs(logs, errors)
-    without = fit_levels(logs, noise, np.array([n]))
-    split = fit_levels(logs, noise, cuts)
-    best = int(np.argmax(split.likelihood))
-    return _judged(logs, int(cuts[best]), split.at(best), float(without.likelihood[0]))
+    reach = max(finest, noise.spread)
+    found = [_near(logs, noise, reach, alpha), _far(logs, noise, reach, alpha)]
+    splits = [split for split in found if split is not None and split.p_value < alpha]
+    return min(splits, key=lambda split: split.p_value, default=None)
 
 
-def _judged(logs: NDArray[np.float64], k: int, fit: Fit, without: float) -> Split:
-    """A likelihood ratio as the t statistic that has it among normal runs, and its probability."""
+def _near(logs: NDArray[np.float64], noise: Noise, reach: float, alpha: float) -> Split | None:
+    """A shift about as small as the noise, to which disturbed runs say nothing."""
+    scores = local_scores(logs, 1 / noise.relative, reach)
+    seen = _seen(scores, _SHORTEST_NEAR, 1 - _WIDE_WEIGHT)
+    if seen is None or seen.p_value >= alpha:
+        return None
+    shift = paired_shift(logs[: seen.index], logs[seen.index :], 0.0, reach)
+    return _split(logs, seen, shift, min(reach, noise.spread), _SHORTEST_NEAR)
+
+
+def _far(logs: NDArray[np.float64], noise: Noise, reach: float, alpha: float) -> Split | None:
+    """A shift beyond all noise; a spell of disturbed runs looks the same and must be ruled out."""
+    scores = wide_scores(logs, 1 / noise.relative, 4 * reach)
+    seen = _seen(scores, _SHORTEST, _WIDE_WEIGHT)
+    if seen is None or seen.p_value >= alpha:
+        return None
+    before, after = logs[: seen.index], logs[seen.index :]
+    start = float(np.median(after) - np.median(before))
+    shift = paired_shift(before, after, start, reach)
+    split = _split(logs, seen, shift, min(reach, noise.spread), _SHORTEST)
+    return replace(split, p_value=max(split.p_value, _outlier_p_value(logs, split)))
+
+
+@dataclass(frozen=True, slots=True)
+class _Seen:
+    """A cut, its statistic with dependence allowed for, its probability among all cuts."""
+
+    index: int
+    t: float
+    p_value: float
+
+
+def _seen(scores: NDArray[np.float64], shortest: int, weight: float) -> _Seen | None:
+    """The best cut; ``weight`` is the share of all false alarms that it may cause."""
     from scipy.special import stdtr
 
-    degrees = max(float(fit.inner.sum()) - 2, 1.0)
-    gain = max(float(fit.likelihood[0]) - without, 0.0)
-    before, after = fit.levels[0]
-    inflation = _inflation(fit.residual[0] * fit.inner[0])
-    t = np.sqrt(degrees * np.expm1(min(2 * gain / (degrees + 2), 500.0)) / inflation)
-    shift = float(after - before)
-    split = Split(k, shift, abs(shift) / max(float(t), 1e-9), 1.0, degrees, before, after)
-    p = _largest_p_value(2 * float(stdtr(degrees, -t)), len(logs))
-    return replace(split, p_value=max(p, _outlier_p_value(logs, split)))
+    cut = sharpest_cut(scores, shortest)
+    if cut is None:
+        return None
+    n = len(scores)
+    t = max(cut.t / np.sqrt(_inflation(_unexplained(scores, cut.index))), 1e-9)
+    p = _largest_p_value(2 * float(stdtr(n - 2, -t)), n, shortest)
+    return _Seen(cut.index, float(t), min(1.0, p / weight))
+
+
+def _split(
+    logs: NDArray[np.float64], seen: _Seen, shift: float, reach: float, shortest: int
+) -> Split:
+    """The cut with its levels, moved to where the runs place it."""
+    k = placed(logs, seen.index, shift, reach=reach, shortest=shortest)
+    before = float(np.median(logs[:k]))
+    error = abs(shift) / seen.t
+    return Split(k, shift, error, seen.p_value, len(logs) - 2, before, before + shift)
 
 
 def _segment(
     logs: NDArray[np.float64], errors: NDArray[np.float64], start: int, alpha: float
 ) -> list[Change]:
-    best = largest_step(logs, errors)
-    if best is None or best.p_value >= alpha:
+    best = largest_step(logs, errors, alpha=alpha)
+    if best is None:
         best = _passing_step(logs, errors, alpha)
     if best is None:
         return []
@@ -151,8 +217,8 @@ def _passing_step(
         return None
     third = n // 3
     for start, end in ((0, n - third), (third, n)):
-        found = largest_step(logs[start:end], errors[start:end])
-        if found is not None and found.p_value < alpha / 4:
+        found = largest_step(logs[start:end], errors[start:end], alpha=alpha / 4)
+        if found is not None:
             return replace(found, index=start + found.index)
     return None
 
@@ -173,6 +239,14 @@ def _change(split: Split, start: int, kind: ChangeKind) -> Change:
     )
 
 
+def _unexplained(scores: NDArray[np.float64], k: int) -> NDArray[np.float64]:
+    """What neither a step at ``k`` nor a slope explains."""
+    at = np.arange(len(scores))
+    columns = np.stack([np.ones(len(scores)), at - at.mean(), at >= k], axis=1)
+    fitted: NDArray[np.float64] = columns @ np.linalg.lstsq(columns, scores, rcond=None)[0]
+    return scores - fitted
+
+
 def _inflation(residual: NDArray[np.float64]) -> float:
     """How much more a mean of these runs varies because neighbours resemble each other."""
     n, power = len(residual), float(np.square(residual).sum())
@@ -183,7 +257,7 @@ def _inflation(residual: NDArray[np.float64]) -> float:
     return float((1 + sure) / (1 - sure))
 
 
-def _largest_p_value(p: float, n: int) -> float:
+def _largest_p_value(p: float, n: int, shortest: int) -> float:
     """Bound on the probability that any split of a series without change is as surprising.
 
     Source:
@@ -196,7 +270,7 @@ def _largest_p_value(p: float, n: int) -> float:
     if p <= 0:
         return 0.0
     z = -float(ndtri(p / 2))
-    k = np.arange(_SHORTEST, n - _SHORTEST)
+    k = np.arange(shortest, n - shortest)
     correlation = np.sqrt(k * (n - k - 1) / ((k + 1) * (n - k)))
     density = np.exp(-(z**2) / 2) / np.sqrt(2 * np.pi)
     crossing = np.minimum(2 * density * np.sqrt((1 - correlation) / np.pi), p)
@@ -247,8 +321,8 @@ def _residuals(logs: NDArray[np.float64], cuts: list[int]) -> NDArray[np.float64
 def _scatter_change(residual: NDArray[np.float64], alpha: float) -> Change | None:
     """A step in the size of the residuals; their square root is nearly normal."""
     size = np.sqrt(np.abs(residual))
-    best = largest_step(size, np.zeros(len(size)))
-    if best is None or best.p_value >= alpha or best.before <= 0 or best.after <= 0:
+    best = largest_step(size, np.zeros(len(size)), alpha=alpha, finest=0.0)
+    if best is None or best.before <= 0 or best.after <= 0:
         return None
     before, after = best.before**2, best.after**2
     reach = 2 * 1.96 * best.error / min(best.before, best.after)
