@@ -9,6 +9,8 @@ from typing import TYPE_CHECKING, TypeVar, cast
 
 import click
 
+from ipfs_accelerate.cli.evidence_figure import figure, slides
+from ipfs_accelerate.cli.evidence_scan import scan
 from ipfs_accelerate.cli.evidence_timing import timing
 from ipfs_accelerate.cli.output import emit_json, json_option, note
 from ipfs_accelerate.cli.quantities import names, share
@@ -47,6 +49,9 @@ def command() -> None:
 
 
 command.add_command(timing)
+command.add_command(figure)
+command.add_command(slides)
+command.add_command(scan)
 
 
 @command.command(epilog="Example: accel evidence summary --case feature-extraction/b1/s128")
