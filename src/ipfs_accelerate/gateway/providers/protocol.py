@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, ClassVar
 from ipfs_accelerate.gateway.wire.retry_after import retry_after_s
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Iterable, Mapping
 
     from ipfs_accelerate.errors import AccelerateError
     from ipfs_accelerate.gateway.messages import (
@@ -38,6 +38,7 @@ class Capabilities:
         has_tools: Chat may call tools.
         has_images: Chat may see images.
         has_idempotency: A repeated request with the same key is not executed twice.
+        has_prefill: A last message of the assistant is continued, not answered.
         needs_key: Requests without a key are refused.
         max_batch: Most inputs of one embedding request; ``None`` when no bound is stated.
     """
@@ -47,6 +48,7 @@ class Capabilities:
     has_tools: bool = False
     has_images: bool = False
     has_idempotency: bool = False
+    has_prefill: bool = False
     needs_key: bool = False
     max_batch: int | None = None
 
@@ -76,8 +78,10 @@ class ChunkParser(ABC):
     """Reads one streamed answer; fed with bytes as they come, however they are cut."""
 
     @abstractmethod
-    def feed(self, data: bytes) -> Sequence[ChatChunk]:
-        """The pieces that are complete now.
+    def feed(self, data: bytes) -> Iterable[ChatChunk]:
+        """The pieces that are complete now; iterate to the end before feeding more.
+
+        A piece that comes before a bad one is always delivered before the error is raised.
 
         Raises:
             MalformedAnswerError: A piece is not what the protocol promises.
@@ -85,7 +89,7 @@ class ChunkParser(ABC):
         """
 
     @abstractmethod
-    def finish(self) -> Sequence[ChatChunk]:
+    def finish(self) -> Iterable[ChatChunk]:
         """The connection ended in order; the last pieces, if any.
 
         Raises:
