@@ -1,0 +1,326 @@
+"""The server: routes, the token, streams, and what a vanished client means."""
+
+from __future__ import annotations
+
+import hmac
+import json
+import logging
+import re
+from datetime import UTC, datetime
+from typing import TYPE_CHECKING, Self
+
+from ipfs_accelerate.errors import (
+    AccelerateError,
+    ConfigurationError,
+    InputError,
+    InternalError,
+    MissingExtraError,
+)
+from ipfs_accelerate.gateway.options import CallOptions
+from ipfs_accelerate.gateway.routes import Priority
+from ipfs_accelerate.gateway.server import reading, writing
+from ipfs_accelerate.gateway.server.failing import error_body, error_status, retry_after
+
+if TYPE_CHECKING:
+    from collections.abc import Awaitable, Callable
+    from types import TracebackType
+
+    from aiohttp import web
+
+    from ipfs_accelerate.gateway.answer import Answer
+    from ipfs_accelerate.gateway.gateway import Gateway
+    from ipfs_accelerate.gateway.messages import Response
+
+__all__ = ["GatewayServer"]
+
+logger = logging.getLogger(__name__)
+
+_MOST_BODY_BYTES = 32 * 2**20
+_LOOPBACK = frozenset({"127.0.0.1", "::1", "localhost"})
+_NAME = re.compile(r"[A-Za-z0-9._:-]{1,128}\Z")
+_PRIORITIES = {priority.name.lower(): priority for priority in Priority}
+
+
+class GatewayServer:
+    """Serves one gateway; an asynchronous context that listens while entered.
+
+    Args:
+        gateway: Answers; closed by whoever made it.
+        token: Wanted as bearer token of every request but ``GET /health``.
+        host: Address to bind to.
+        port: 0 takes a free one.
+        pages: Further pages, such as ``/metrics``: path → what makes its text and content type.
+
+    Raises:
+        ConfigurationError: No token.
+    """
+
+    def __init__(
+        self,
+        gateway: Gateway,
+        *,
+        token: str,
+        host: str = "127.0.0.1",
+        port: int = 0,
+        pages: dict[str, Callable[[], tuple[str, str]]] | None = None,
+    ) -> None:
+        if not token:
+            raise ConfigurationError("the gateway's server needs a token", hint="set one")
+        self._gateway = gateway
+        self._token = token.encode()
+        self._host = host
+        self.port = port
+        self._pages = pages or {}
+        self._runner: web.AppRunner | None = None
+
+    @property
+    def url(self) -> str:
+        """What clients take as base URL."""
+        host = f"[{self._host}]" if ":" in self._host else self._host
+        return f"http://{host}:{self.port}/v1"
+
+    async def __aenter__(self) -> Self:
+        try:
+            from aiohttp import web
+        except ImportError as error:
+            raise MissingExtraError(
+                "gateway", needed_for="the gateway's server", module="aiohttp"
+            ) from error
+        runner = web.AppRunner(
+            self._app(), handler_cancellation=True, access_log=None, keepalive_timeout=75
+        )
+        await runner.setup()
+        site = web.TCPSite(runner, self._host, self.port)
+        try:
+            await site.start()
+        except OSError as error:
+            await runner.cleanup()
+            raise ConfigurationError(
+                f"cannot listen on {self._host}:{self.port}: {error.strerror}",
+                hint="choose another port, or 0 for a free one",
+            ) from error
+        self._runner = runner
+        self.port = runner.addresses[0][1]
+        return self
+
+    async def __aexit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        if self._runner is not None:
+            await self._runner.cleanup()
+            self._runner = None
+
+    def _app(self) -> web.Application:
+        from aiohttp import web
+
+        app = web.Application(middlewares=[self._guard()], client_max_size=_MOST_BODY_BYTES)
+        app.router.add_get("/health", self._health)
+        app.router.add_get("/v1/models", self._models)
+        app.router.add_post("/v1/chat/completions", self._chat)
+        app.router.add_post("/v1/completions", self._complete)
+        app.router.add_post("/v1/embeddings", self._embed)
+        app.router.add_post("/v1/rerank", self._rerank)
+        for path, make in self._pages.items():
+            app.router.add_get(path, _page(make))
+        return app
+
+    def _guard(self) -> Callable[..., Awaitable[web.StreamResponse]]:
+        from aiohttp import web
+
+        @web.middleware
+        async def guard(
+            request: web.Request,
+            handler: Callable[[web.Request], Awaitable[web.StreamResponse]],
+        ) -> web.StreamResponse:
+            if request.path != "/health" and not self._is_allowed(request):
+                return _refusal(401, "wrong or missing token", "invalid_api_key")
+            try:
+                return await handler(request)
+            except web.HTTPException as error:
+                return _refusal(error.status, error.reason, "http")
+            except AccelerateError as error:
+                return _failed(error)
+            except Exception:
+                logger.exception("a request failed unexpectedly")
+                return _failed(InternalError("unexpected failure", hint="see the server's log"))
+
+        return guard
+
+    def _is_allowed(self, request: web.Request) -> bool:
+        scheme, _, given = request.headers.get("Authorization", "").partition(" ")
+        right = hmac.compare_digest(given.encode(), self._token)
+        return scheme.lower() == "bearer" and right
+
+    async def _health(self, _request: web.Request) -> web.Response:
+        from aiohttp import web
+
+        return web.json_response({"status": "ok"})
+
+    async def _models(self, _request: web.Request) -> web.Response:
+        from aiohttp import web
+
+        names = [name for name in self._gateway.engine.table.all if not name.endswith("*")]
+        data = [{"id": n, "object": "model", "created": 0, "owned_by": "gateway"} for n in names]
+        return web.json_response({"object": "list", "data": data})
+
+    async def _chat(self, request: web.Request) -> web.StreamResponse:
+        call = reading.read_chat(await _json(request))
+        options = _options(request)
+        if call.is_stream:
+            return await self._stream(request, call, options)
+        answer = await self._gateway.ask(call.request, options=options)
+        return _answer(
+            answer,
+            lambda response, name: writing.chat_body(response, request_id=name, created_s=_now_s()),
+        )
+
+    async def _stream(
+        self, request: web.Request, call: reading.ChatCall, options: CallOptions
+    ) -> web.StreamResponse:
+        from aiohttp import web
+
+        async with self._gateway.stream(call.request, options=options) as pieces:
+            first = await anext(pieces)  # a failure before it is an ordinary error answer
+            response = web.StreamResponse(
+                headers={
+                    "Content-Type": "text/event-stream; charset=utf-8",
+                    "Cache-Control": "no-cache",
+                    "X-Request-Id": pieces.request_id,
+                }
+            )
+            await response.prepare(request)
+            writer = writing.ChunkWriter(
+                request_id=pieces.request_id, model=call.request.model, created_s=_now_s()
+            )
+            await response.write(writer.write(first))
+            try:
+                async for piece in pieces:
+                    data = writer.write(piece)
+                    if data:
+                        await response.write(data)
+                usage = pieces.answer().response.usage
+                if call.wants_usage:
+                    await response.write(writer.usage(usage))
+            except AccelerateError as error:
+                await response.write(writing.event(error_body(error)))
+            else:
+                await response.write(b"data: [DONE]\n\n")
+            await response.write_eof()
+            return response
+
+    async def _complete(self, request: web.Request) -> web.Response:
+        asked = reading.read_completion(await _json(request))
+        answer = await self._gateway.ask(asked, options=_options(request))
+        return _answer(
+            answer,
+            lambda response, name: writing.completion_body(
+                response, request_id=name, created_s=_now_s()
+            ),
+        )
+
+    async def _embed(self, request: web.Request) -> web.Response:
+        call = reading.read_embedding(await _json(request))
+        answer = await self._gateway.ask(call.request, options=_options(request))
+        return _answer(
+            answer,
+            lambda response, _: writing.embedding_body(response, is_base64=call.is_base64),
+        )
+
+    async def _rerank(self, request: web.Request) -> web.Response:
+        asked = reading.read_rerank(await _json(request))
+        answer = await self._gateway.ask(asked, options=_options(request))
+        return _answer(
+            answer, lambda response, name: writing.rerank_body(response, request_id=name)
+        )
+
+
+async def _json(request: web.Request) -> object:
+    try:
+        return json.loads(await request.read())
+    except ValueError as error:
+        raise InputError("the body is not JSON", details={"param": "body"}) from error
+
+
+def _options(request: web.Request) -> CallOptions:
+    """From headers: ``X-Request-Id``, ``X-Priority``, ``X-Deadline-S``, ``Cache-Control``."""
+    name = request.headers.get("X-Request-Id")
+    if name is not None and not _NAME.match(name):
+        raise InputError("X-Request-Id is not a plain name", details={"param": "X-Request-Id"})
+    level = request.headers.get("X-Priority", "normal").lower()
+    if level not in _PRIORITIES:
+        raise InputError(
+            f"X-Priority {level!r} is none of high, normal, low", details={"param": "X-Priority"}
+        )
+    asked = request.headers.get("Cache-Control", "")
+    return CallOptions(
+        priority=_PRIORITIES[level],
+        deadline_s=_deadline_s(request.headers.get("X-Deadline-S")),
+        request_id=name,
+        idempotency_key=request.headers.get("Idempotency-Key"),
+        may_share="no-cache" not in asked and "no-store" not in asked,
+    )
+
+
+def _deadline_s(value: str | None) -> float | None:
+    if value is None:
+        return None
+    try:
+        seconds = float(value)
+    except ValueError:
+        seconds = -1.0
+    if not 0 < seconds < 86_400:
+        raise InputError(
+            f"X-Deadline-S {value!r} is no number of seconds", details={"param": "X-Deadline-S"}
+        )
+    return seconds
+
+
+def _answer(answer: Answer[Response], write: Callable[..., dict[str, object]]) -> web.Response:
+    from aiohttp import web
+
+    record = answer.record
+    headers = {"X-Request-Id": record.request_id, "X-Cache": "hit" if record.is_cached else "miss"}
+    if record.age_ns is not None:
+        headers["Age"] = str(record.age_ns // 1_000_000_000)
+    if answer.endpoint is not None:
+        headers["X-Endpoint"] = answer.endpoint
+    body = write(answer.response, record.request_id)
+    return web.Response(
+        body=json.dumps(body, separators=(",", ":")).encode(),
+        content_type="application/json",
+        headers=headers,
+    )
+
+
+def _refusal(status: int, message: str, code: str) -> web.Response:
+    from aiohttp import web
+
+    kind = "invalid_request_error" if status < 500 else "server_error"
+    body = {"error": {"message": message, "type": kind, "param": None, "code": code}}
+    return web.json_response(body, status=status)
+
+
+def _failed(error: AccelerateError) -> web.Response:
+    from aiohttp import web
+
+    headers = retry_after(error)
+    if isinstance(name := error.details.get("request_id"), str):
+        headers["X-Request-Id"] = name
+    return web.json_response(error_body(error), status=error_status(error), headers=headers)
+
+
+def _page(make: Callable[[], tuple[str, str]]) -> Callable[[web.Request], Awaitable[web.Response]]:
+    async def page(_request: web.Request) -> web.Response:
+        from aiohttp import web
+
+        text, content_type = make()
+        return web.Response(text=text, content_type=content_type)
+
+    return page
+
+
+def _now_s() -> int:
+    return int(datetime.now(UTC).timestamp())
