@@ -141,7 +141,8 @@ def _limited(
     best, tries = seen
     if tries < rules.attempts:
         return Verdict(state, why, best, tries)
-    first = f"tried {tries} times without change: {why[0]}"
+    count = "once" if tries == 1 else f"{tries} times"
+    first = f"tried {count} without change: {why[0]}"
     return Verdict(state, (first, *why[1:]), best, tries, is_given_up=True)
 
 
