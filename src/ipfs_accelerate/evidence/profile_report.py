@@ -59,15 +59,16 @@ def render_html(profile: ModelProfile, suggestions: Sequence[Suggestion]) -> str
         trim_blocks=True,
         lstrip_blocks=True,
     )
+    view = figures.view_of(profile)
     return environment.get_template("profile.html.j2").render(
         made_at=datetime.now(UTC).strftime("%Y-%m-%d %H:%M"),
         profile=profile,
         sentences=_sentences(profile, suggestions),
         tables=_tables(profile, suggestions),
-        treemap=figures.themed_html(figures.treemap_figure, profile),
+        treemap=figures.themed_html(figures.treemap_figure, view),
         pairs=[
-            figures.themed_html(figure, profile)
-            for figure in (figures.roofline_figure, figures.memory_timeline_figure)
+            figures.themed_html(figures.roofline_figure, view),
+            figures.themed_html(figures.memory_timeline_figure, profile.memory),
         ],
         plotlyjs=get_plotlyjs(),
     )

@@ -4,6 +4,7 @@ One file a chart: a function of typed data and a theme. `theme` is the look they
 """
 
 from ipfs_accelerate.evidence.figures._content import bytes_text
+from ipfs_accelerate.evidence.figures._profile import view_of
 from ipfs_accelerate.evidence.figures.byte_share import share_figure
 from ipfs_accelerate.evidence.figures.latency import latency_figure
 from ipfs_accelerate.evidence.figures.memory_timeline import memory_timeline_figure
@@ -31,4 +32,5 @@ __all__ = [
     "to_json",
     "topology_figure",
     "treemap_figure",
+    "view_of",
 ]

@@ -4,15 +4,16 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from ipfs_accelerate.evidence.figures.chart import Finding
 from ipfs_accelerate.evidence.figures.theme import finish
 
 if TYPE_CHECKING:
     import plotly.graph_objects as go
 
     from ipfs_accelerate.evidence.figures.theme import Theme
-    from ipfs_accelerate.evidence.summary import RankedRow
+    from ipfs_accelerate.evidence.summary import CaseGroup, RankedRow
 
-__all__ = ["bar_text", "finish_bars", "first_of", "ms"]
+__all__ = ["bar_text", "find_group", "finish_bars", "first_of", "ms"]
 
 
 def finish_bars(figure: go.Figure, title: str, theme: Theme, *, unit: str, rows: int) -> go.Figure:
@@ -36,3 +37,10 @@ def bar_text(row: RankedRow) -> str:
     if row.speedup is not None and row.speedup.verdict != "baseline":
         text += f" · {row.speedup.ratio:.2f}×"
     return text if row.is_eligible else text + " · not eligible"
+
+
+def find_group(group: CaseGroup) -> Finding:
+    """What one group of cases says."""
+    counts = [len(row.record.samples_ns) for row in group.rows]
+    told = f" n = {min(counts)} to {max(counts)} calls a target." if counts else ""
+    return Finding(group.sentence + told, tuple(row.record.result_id for row in group.rows))

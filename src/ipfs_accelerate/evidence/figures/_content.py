@@ -5,11 +5,16 @@ from __future__ import annotations
 import re
 from typing import TYPE_CHECKING
 
+from ipfs_accelerate.errors import InputError
+from ipfs_accelerate.evidence.figures.chart import Finding
+
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-    from ipfs_accelerate.content.insight import Edge
+    from ipfs_accelerate.content.insight import ContentSummary, Edge
+    from ipfs_accelerate.evidence.figures.chart import Selection
     from ipfs_accelerate.evidence.figures.theme import Theme
+    from ipfs_accelerate.store import Ledger
 
 __all__ = [
     "BANNED",
@@ -17,9 +22,11 @@ __all__ = [
     "ORIGIN",
     "TEAM",
     "bytes_text",
+    "find_moved",
     "kind_of",
     "name_of",
     "natural",
+    "read_moved",
     "roles",
 ]
 
@@ -56,3 +63,28 @@ def name_of(text: str) -> str:
 def natural(name: str) -> tuple[tuple[int, str], ...]:
     """Sorts numbers inside names as numbers."""
     return tuple((int(p), "") if p.isdigit() else (-1, p) for p in re.split(r"(\d+)", name))
+
+
+def read_moved(ledger: Ledger, selection: Selection) -> ContentSummary:
+    """What moved content.
+
+    Raises:
+        InputError: Nothing did.
+    """
+    from ipfs_accelerate.content.insight import summary
+
+    found = summary(ledger, origin=selection.origin)
+    if not found.edges:
+        raise InputError(
+            f"no {selection.origin.value} fetch is in {ledger.path.name}",
+            hint="`accel content fetch` records one",
+        )
+    return found
+
+
+def find_moved(summary: ContentSummary) -> Finding:
+    """How much was spared."""
+    sentence = f"{summary.transfers} fetches needed {bytes_text(summary.needed_bytes)}"
+    if summary.hit_rate is not None:
+        sentence += f", of which origins did not have to send {summary.hit_rate:.1%}"
+    return Finding(sentence + ".", ())

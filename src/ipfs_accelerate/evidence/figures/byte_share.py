@@ -4,7 +4,17 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from ipfs_accelerate.evidence.figures._content import LOCAL, ORIGIN, TEAM, name_of, natural, roles
+from ipfs_accelerate.evidence.figures._content import (
+    LOCAL,
+    ORIGIN,
+    TEAM,
+    find_moved,
+    name_of,
+    natural,
+    read_moved,
+    roles,
+)
+from ipfs_accelerate.evidence.figures.chart import Chart
 from ipfs_accelerate.evidence.figures.theme import finish, theme_named
 
 if TYPE_CHECKING:
@@ -12,7 +22,7 @@ if TYPE_CHECKING:
 
     from ipfs_accelerate.content.insight import ContentSummary
 
-__all__ = ["share_figure"]
+__all__ = ["CHART", "share_figure"]
 
 
 def share_figure(summary: ContentSummary, *, theme: str = "light") -> go.Figure:
@@ -47,3 +57,6 @@ def share_figure(summary: ContentSummary, *, theme: str = "light") -> go.Figure:
     )
     figure.update_xaxes(title="MB", gridcolor=colours.faint)
     return figure.update_yaxes(autorange="reversed", type="category", ticksuffix="  ")
+
+
+CHART = Chart("shares", "where each node's bytes came from", read_moved, share_figure, find_moved)

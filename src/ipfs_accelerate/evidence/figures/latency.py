@@ -4,7 +4,9 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from ipfs_accelerate.evidence.figures._cases import bar_text, finish_bars, first_of, ms
+from ipfs_accelerate.evidence.figures._cases import bar_text, find_group, finish_bars, first_of, ms
+from ipfs_accelerate.evidence.figures._rows import read_group
+from ipfs_accelerate.evidence.figures.chart import Chart
 from ipfs_accelerate.evidence.figures.theme import runtime_colour, theme_named
 
 if TYPE_CHECKING:
@@ -12,7 +14,7 @@ if TYPE_CHECKING:
 
     from ipfs_accelerate.evidence.summary import CaseGroup
 
-__all__ = ["latency_figure"]
+__all__ = ["CHART", "latency_figure"]
 
 
 def latency_figure(group: CaseGroup, *, theme: str = "light") -> go.Figure:
@@ -54,3 +56,12 @@ def latency_figure(group: CaseGroup, *, theme: str = "light") -> go.Figure:
         figure, f"Median latency, {group.test_case}", look, unit="ms per call", rows=len(rows)
     )
     return figure.update_xaxes(range=[0, max(highs, default=1.0) * 1.45])
+
+
+CHART = Chart(
+    "latency",
+    "bars of median latency with intervals, one case",
+    read_group,
+    latency_figure,
+    find_group,
+)

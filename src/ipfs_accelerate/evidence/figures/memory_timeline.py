@@ -4,24 +4,31 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from ipfs_accelerate.bench.profiling.memory import MemorySample
+from ipfs_accelerate.errors import InputError
+from ipfs_accelerate.evidence.figures._profile import read_profile
+from ipfs_accelerate.evidence.figures.chart import Chart, Finding
 from ipfs_accelerate.evidence.figures.theme import finish, theme_named
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     import plotly.graph_objects as go
 
-    from ipfs_accelerate.bench.profiling import ModelProfile
+    from ipfs_accelerate.evidence.figures.chart import Selection
+    from ipfs_accelerate.store import Ledger
 
-__all__ = ["memory_timeline_figure"]
+__all__ = ["CHART", "memory_timeline_figure"]
 
 
-def memory_timeline_figure(profile: ModelProfile, *, theme: str = "light") -> go.Figure:
+def memory_timeline_figure(memory: Sequence[MemorySample], *, theme: str = "light") -> go.Figure:
     """Resident memory of the process while it loads and while it runs."""
     import plotly.graph_objects as go
 
     colours = theme_named(theme)
     figure = go.Figure()
     for phase, colour in (("load", colours.vermillion), ("run", colours.blue)):
-        samples = [s for s in profile.memory if s.phase == phase]
+        samples = [s for s in memory if s.phase == phase]
         figure.add_trace(
             go.Scatter(
                 x=[s.at_ns / 1e9 for s in samples],
@@ -36,3 +43,31 @@ def memory_timeline_figure(profile: ModelProfile, *, theme: str = "light") -> go
     figure.update_xaxes(title="seconds since the process began", rangemode="tozero")
     figure.update_yaxes(title="MiB", rangemode="tozero")
     return figure.update_layout(showlegend=True, legend={"orientation": "h", "y": -0.26})
+
+
+_SERIES = """
+SELECT at_ns, phase, value FROM performance_timeseries
+WHERE run_id = ? AND metric = 'resident_memory' AND origin = ? ORDER BY at_ns"""
+
+
+def _read(ledger: Ledger, selection: Selection) -> tuple[MemorySample, ...]:
+    profile = read_profile(ledger, selection)
+    rows = ledger.query(_SERIES, [profile.run_id, profile.origin.value]).rows
+    if not rows:
+        raise InputError(
+            f"the profile {profile.text} has no memory over time",
+            hint="its process ended before it was sampled; profile with more repetitions",
+        )
+    return tuple(MemorySample(int(str(a)), str(b), round(float(str(c)))) for a, b, c in rows)
+
+
+def _find(memory: Sequence[MemorySample]) -> Finding:
+    peak = max(memory, key=lambda sample: sample.rss_bytes)
+    sentence = f"Memory peaks at {peak.rss_bytes / 2**20:,.0f} MiB while it {_DOES[peak.phase]}"
+    return Finding(f"{sentence} ({len(memory)} samples).", ())
+
+
+_DOES = {"load": "loads", "run": "runs"}
+CHART = Chart(
+    "memory", "resident memory of a profiled process", _read, memory_timeline_figure, _find
+)

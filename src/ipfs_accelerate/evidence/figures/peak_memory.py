@@ -4,7 +4,9 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from ipfs_accelerate.evidence.figures._cases import finish_bars
+from ipfs_accelerate.evidence.figures._cases import find_group, finish_bars
+from ipfs_accelerate.evidence.figures._rows import read_group
+from ipfs_accelerate.evidence.figures.chart import Chart
 from ipfs_accelerate.evidence.figures.theme import runtime_colour, theme_named
 
 if TYPE_CHECKING:
@@ -12,7 +14,7 @@ if TYPE_CHECKING:
 
     from ipfs_accelerate.evidence.summary import CaseGroup
 
-__all__ = ["memory_figure"]
+__all__ = ["CHART", "memory_figure"]
 
 
 def memory_figure(group: CaseGroup, *, theme: str = "light") -> go.Figure:
@@ -32,3 +34,8 @@ def memory_figure(group: CaseGroup, *, theme: str = "light") -> go.Figure:
         )
     )
     return finish_bars(figure, f"Peak memory, {group.test_case}", look, unit="MiB", rows=len(rows))
+
+
+CHART = Chart(
+    "peak-memory", "peak memory of every target, one case", read_group, memory_figure, find_group
+)

@@ -4,7 +4,9 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from ipfs_accelerate.evidence.figures._cases import finish_bars, ms
+from ipfs_accelerate.evidence.figures._cases import find_group, finish_bars, ms
+from ipfs_accelerate.evidence.figures._rows import read_group
+from ipfs_accelerate.evidence.figures.chart import Chart
 from ipfs_accelerate.evidence.figures.theme import runtime_colour, theme_named
 
 if TYPE_CHECKING:
@@ -12,7 +14,7 @@ if TYPE_CHECKING:
 
     from ipfs_accelerate.evidence.summary import CaseGroup
 
-__all__ = ["sample_figure"]
+__all__ = ["CHART", "sample_figure"]
 
 
 def sample_figure(group: CaseGroup, *, theme: str = "light") -> go.Figure:
@@ -42,3 +44,12 @@ def sample_figure(group: CaseGroup, *, theme: str = "light") -> go.Figure:
     finish_bars(figure, title, look, unit="ms per call", rows=len(group.rows))
     figure.update_xaxes(type="log", dtick="D2")
     return figure
+
+
+CHART = Chart(
+    "samples",
+    "every raw sample as boxes and points, one case",
+    read_group,
+    sample_figure,
+    find_group,
+)

@@ -5,7 +5,8 @@ from __future__ import annotations
 from collections import defaultdict
 from typing import TYPE_CHECKING
 
-from ipfs_accelerate.evidence.figures._content import name_of, natural
+from ipfs_accelerate.evidence.figures._content import find_moved, name_of, natural, read_moved
+from ipfs_accelerate.evidence.figures.chart import Chart
 from ipfs_accelerate.evidence.figures.theme import finish, theme_named
 
 if TYPE_CHECKING:
@@ -13,7 +14,7 @@ if TYPE_CHECKING:
 
     from ipfs_accelerate.content.insight import ContentSummary
 
-__all__ = ["matrix_figure"]
+__all__ = ["CHART", "matrix_figure"]
 
 
 def matrix_figure(summary: ContentSummary, *, theme: str = "light") -> go.Figure:
@@ -45,3 +46,6 @@ def matrix_figure(summary: ContentSummary, *, theme: str = "light") -> go.Figure
     finish(figure, "Sender (row) to receiver (column)", colours, height=150 + 24 * len(senders))
     figure.update_xaxes(tickangle=-45, showgrid=False, type="category")
     return figure.update_yaxes(autorange="reversed", showgrid=False, type="category")
+
+
+CHART = Chart("senders", "senders by receivers", read_moved, matrix_figure, find_moved)

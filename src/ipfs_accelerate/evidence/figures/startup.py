@@ -4,7 +4,9 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from ipfs_accelerate.evidence.figures._cases import finish_bars
+from ipfs_accelerate.evidence.figures._cases import find_group, finish_bars
+from ipfs_accelerate.evidence.figures._rows import read_group
+from ipfs_accelerate.evidence.figures.chart import Chart
 from ipfs_accelerate.evidence.figures.theme import theme_named
 
 if TYPE_CHECKING:
@@ -12,7 +14,7 @@ if TYPE_CHECKING:
 
     from ipfs_accelerate.evidence.summary import CaseGroup
 
-__all__ = ["startup_figure"]
+__all__ = ["CHART", "startup_figure"]
 
 
 def startup_figure(group: CaseGroup, *, theme: str = "light") -> go.Figure:
@@ -40,3 +42,8 @@ def startup_figure(group: CaseGroup, *, theme: str = "light") -> go.Figure:
     return finish_bars(
         figure, f"Start-up, {group.test_case}", look, unit="seconds", rows=len(labels)
     )
+
+
+CHART = Chart(
+    "startup", "loading and first inference, one case", read_group, startup_figure, find_group
+)

@@ -11,11 +11,14 @@ from ipfs_accelerate.evidence.figures._content import (
     ORIGIN,
     TEAM,
     bytes_text,
+    find_moved,
     kind_of,
     name_of,
     natural,
+    read_moved,
     roles,
 )
+from ipfs_accelerate.evidence.figures.chart import Chart
 from ipfs_accelerate.evidence.figures.theme import finish, theme_named
 
 if TYPE_CHECKING:
@@ -26,7 +29,7 @@ if TYPE_CHECKING:
     from ipfs_accelerate.content.insight import ContentSummary, Edge
     from ipfs_accelerate.evidence.figures.theme import Theme
 
-__all__ = ["topology_figure"]
+__all__ = ["CHART", "topology_figure"]
 
 #: With more lines than this only the widest of every receiver are drawn: its origins and two peers.
 MAX_EDGES = 48
@@ -249,3 +252,6 @@ def _curve(start: _Point, end: _Point) -> list[_Point]:
         )
         for t in steps
     ]
+
+
+CHART = Chart("topology", "who sent how much to whom", read_moved, topology_figure, find_moved)

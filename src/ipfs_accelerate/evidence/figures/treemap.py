@@ -6,6 +6,9 @@ from collections import defaultdict
 from typing import TYPE_CHECKING
 
 from ipfs_accelerate.evidence.figures._operators import GROUP_OF, GROUPS
+from ipfs_accelerate.evidence.figures._profile import find_slowest, read_profile
+from ipfs_accelerate.evidence.figures._rows import origin_suffix
+from ipfs_accelerate.evidence.figures.chart import Chart
 from ipfs_accelerate.evidence.figures.theme import finish, theme_named
 
 if TYPE_CHECKING:
@@ -13,16 +16,16 @@ if TYPE_CHECKING:
 
     import plotly.graph_objects as go
 
-    from ipfs_accelerate.bench.profiling import ModelProfile, OpProfile
+    from ipfs_accelerate.evidence.figures._profile import StoredOperator, StoredProfile
 
-__all__ = ["treemap_figure"]
+__all__ = ["CHART", "treemap_figure"]
 
 _UNATTRIBUTED = "unattributed"
 _LEAF = 2
 _ON_TILES = "#101418"  # dark ink reads on every colour of the groups
 
 
-def treemap_figure(profile: ModelProfile, *, theme: str = "light") -> go.Figure:
+def treemap_figure(profile: StoredProfile, *, theme: str = "light") -> go.Figure:
     """Layers within layers, as large as their time; colour is the kind with the most of it."""
     import plotly.graph_objects as go
 
@@ -54,24 +57,23 @@ def treemap_figure(profile: ModelProfile, *, theme: str = "light") -> go.Figure:
             root={"color": "rgba(0,0,0,0)"},
         )
     )
-    finish(figure, "Time by layer", colours, height=560)
+    title = f"Time by layer, {profile.text}{origin_suffix(profile.origin)}"
+    finish(figure, title, colours, height=560)
     figure.update_layout(uniformtext={"minsize": 9, "mode": "hide"})
     _legend(figure, {_main_group(t) for name, t in tree.items() if name.count("/") == _LEAF})
     figure.update_xaxes(visible=False)
     return figure.update_yaxes(visible=False)
 
 
-def _tree(profile: ModelProfile) -> dict[str, dict[str, float]]:
+def _tree(profile: StoredProfile) -> dict[str, dict[str, float]]:
     """Path of a layer → group of kinds → time in ns of all below; the run itself is ``run``."""
     tree: dict[str, dict[str, float]] = defaultdict(lambda: defaultdict(float))
     parts = [
-        (_path(op), GROUP_OF[op.kind], op.timing.time_ns)
-        for op in profile.operators
-        if op.timing.time_ns > 0
+        (_path(op), GROUP_OF[op.kind], op.time_ns) for op in profile.operators if op.time_ns > 0
     ]
-    if profile.unattributed.time_ns > 0:
+    if profile.unattributed_ns > 0:
         parts.append(
-            (("run", _UNATTRIBUTED, "between operators"), "other", profile.unattributed.time_ns)
+            (("run", _UNATTRIBUTED, "between operators"), "other", profile.unattributed_ns)
         )
     for path, group, time_ns in parts:
         for depth in range(1, len(path) + 1):
@@ -79,12 +81,12 @@ def _tree(profile: ModelProfile) -> dict[str, dict[str, float]]:
     return {name: dict(times) for name, times in tree.items()}
 
 
-def _path(found: OpProfile) -> tuple[str, ...]:
+def _path(found: StoredOperator) -> tuple[str, ...]:
     """The run, the block that the model repeats, and what lies in it with its kind."""
     kind = found.kind.value.replace("/", " or ")
-    if found.operator.layer is None:
+    if found.layer is None:
         return ("run", "no layer told", kind)
-    parts = found.operator.layer.split(".")
+    parts = found.layer.split(".")
     numbered = [n for n, part in enumerate(parts) if part.isdigit()]
     cut = numbered[-1] + 1 if numbered else min(2, len(parts))
     inner = ".".join(parts[cut:])
@@ -120,3 +122,8 @@ def _legend(figure: go.Figure, used: set[str]) -> None:
                 )
             )  # fmt: skip
     figure.update_layout(showlegend=True, legend={"orientation": "h", "y": -0.02})
+
+
+CHART = Chart(
+    "treemap", "layers as large as their time", read_profile, treemap_figure, find_slowest
+)

@@ -1,0 +1,98 @@
+"""Rows of the ledger as charts take them: the newest of every case, of one machine, of one origin.
+
+What was measured on different machines is never ranked or drawn together.
+"""
+
+from __future__ import annotations
+
+from pathlib import PurePath
+from typing import TYPE_CHECKING
+
+from ipfs_accelerate.errors import InputError
+from ipfs_accelerate.evidence.summary import summarise
+from ipfs_accelerate.store import CaseStatus
+from ipfs_accelerate.telemetry import Origin
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from ipfs_accelerate.evidence.figures.chart import Selection
+    from ipfs_accelerate.evidence.summary import CaseGroup
+    from ipfs_accelerate.store import Ledger, MeasurementRecord
+
+__all__ = ["newest_rows", "origin_suffix", "read_group", "read_groups", "short_model"]
+
+#: Results that are looked through for the newest of every case.
+_LOOKED_THROUGH = 1000
+
+
+def newest_rows(
+    ledger: Ledger,
+    selection: Selection,
+    *,
+    statuses: Sequence[CaseStatus] = (CaseStatus.OK,),
+    with_samples: bool = True,
+) -> list[MeasurementRecord]:
+    """The newest row of every model, target and case on the machine that measured last.
+
+    Raises:
+        InputError: There is none.
+    """
+    rows = ledger.performance(
+        limit=_LOOKED_THROUGH,
+        with_samples=with_samples,
+        model_name=selection.model,
+        target=selection.target,
+        test_case=selection.test_case,
+        run_id=selection.run_id,
+        since=selection.since,
+        origins=(selection.origin,),
+        statuses=tuple(statuses),
+    )
+    if not rows:
+        raise InputError(
+            f"no {selection.origin.value} result in {ledger.path.name} matches",
+            hint="`accel evidence summary` lists results, `accel bench run` makes some",
+        )
+    host = rows[0].hardware.host
+    newest: dict[tuple[str, str, str], MeasurementRecord] = {}
+    for row in rows:
+        if row.hardware.host == host:
+            newest.setdefault((row.model.model_name, row.target, row.test_case), row)
+    return list(newest.values())
+
+
+def read_groups(ledger: Ledger, selection: Selection) -> tuple[CaseGroup, ...]:
+    """Every model and case with its targets, ranked; those with most targets first.
+
+    Raises:
+        InputError: There is none, or they are not measured and so have no ranks.
+    """
+    if selection.origin is not Origin.MEASURED:
+        raise InputError(
+            f"{selection.origin.value} results are never ranked",
+            hint="`accel evidence figure pareto` and `family` draw them, marked as such",
+        )
+    rows = newest_rows(ledger, selection)
+    (run,) = ledger.runs(limit=1)
+    groups = summarise(run, rows).groups
+    return tuple(sorted(groups, key=lambda group: (-len(group.rows), group.test_case)))
+
+
+def read_group(ledger: Ledger, selection: Selection) -> CaseGroup:
+    """The model and case that were measured on most targets.
+
+    Raises:
+        InputError: There is none.
+    """
+    return read_groups(ledger, selection)[0]
+
+
+def short_model(name: str) -> str:
+    """A model as people call it: its last part."""
+    return PurePath(name).parts[-1] if name.startswith("/") else name
+
+
+def origin_suffix(origin: Origin) -> str:
+    """What the title of a figure says about values that were not measured."""
+    return "" if origin is Origin.MEASURED else f" · <b>{origin.value}, not measured</b>"
