@@ -12,6 +12,7 @@ import click
 from ipfs_accelerate.cli.bench_certify import certify
 from ipfs_accelerate.cli.bench_plan import case_budget, increment_options, missing_request, plan
 from ipfs_accelerate.cli.bench_profile import profile
+from ipfs_accelerate.cli.bench_sweep import sweep
 from ipfs_accelerate.cli.output import emit_json, json_option, note
 from ipfs_accelerate.cli.quantities import duration, integers, names, share, size
 
@@ -45,6 +46,7 @@ def command() -> None:
 
 command.add_command(plan)
 command.add_command(profile)
+command.add_command(sweep)
 command.add_command(certify)
 
 

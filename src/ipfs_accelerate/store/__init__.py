@@ -4,6 +4,12 @@ Only this folder speaks DuckDB. It knows no runtime and no statistics of measure
 """
 
 from ipfs_accelerate.store.adopt import AdoptionReport, adopt_published, is_published
+from ipfs_accelerate.store.compatibility import (
+    StoredVerdict,
+    Verdict,
+    VerdictRecord,
+    read_verdicts,
+)
 from ipfs_accelerate.store.content import SourceTransferRecord, TransferRecord
 from ipfs_accelerate.store.export import export_results
 from ipfs_accelerate.store.importing import (
@@ -50,11 +56,15 @@ __all__ = [
     "RefusedRecord",
     "RunRecord",
     "SourceTransferRecord",
+    "StoredVerdict",
     "TransferRecord",
+    "Verdict",
+    "VerdictRecord",
     "adopt_published",
     "export_results",
     "find_files",
     "import_json",
     "is_published",
     "legacy_measurement",
+    "read_verdicts",
 ]

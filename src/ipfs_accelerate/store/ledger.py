@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, Self, Unpack
 from ipfs_accelerate.errors import InputError, QueryError, StoreError
 from ipfs_accelerate.store import migrate as schema
 from ipfs_accelerate.store.compact import compact, free_bytes
+from ipfs_accelerate.store.compatibility import insert_details
 from ipfs_accelerate.store.connection import connect, translated
 from ipfs_accelerate.store.content import insert_transfers
 from ipfs_accelerate.store.derived import insert_acknowledgement, insert_findings
@@ -44,6 +45,7 @@ if TYPE_CHECKING:
     import pyarrow as pa
     from duckdb import DuckDBPyConnection
 
+    from ipfs_accelerate.store.compatibility import VerdictRecord
     from ipfs_accelerate.store.content import TransferRecord
     from ipfs_accelerate.store.derived import FindingRecord
     from ipfs_accelerate.store.profiling import ProfileRecord
@@ -193,6 +195,15 @@ class Ledger:
             self._record_nouns(connection, batch)
             rows = [compatibility_row(r) for r in batch]
             return insert_rows(connection, "hardware_compatibility", rows)
+
+    def record_verdicts(self, records: Iterable[VerdictRecord]) -> int:
+        """Store verdicts of a sweep with their details; returns how many were new."""
+        batch = list(records)
+        with self._transaction() as connection:
+            self._record_nouns(connection, [r.base for r in batch])
+            rows = [compatibility_row(r.base) for r in batch]
+            insert_rows(connection, "hardware_compatibility", rows)
+            return insert_details(connection, batch)
 
     def record_transfers(self, records: Iterable[TransferRecord]) -> int:
         """Store fetches of content with their sources; returns how many were new."""
