@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 from ipfs_accelerate.errors import ConfigurationError
 from ipfs_accelerate.gateway.backend import HttpBackend
-from ipfs_accelerate.gateway.providers.registry import find_provider
+from ipfs_accelerate.gateway.providers.registry import make_provider
 from ipfs_accelerate.plugins import plugin_manager
 
 if TYPE_CHECKING:
@@ -38,7 +38,7 @@ def _open(endpoint: Endpoint, transport: Transport) -> Backend:
     brought: Backend | None = plugin_manager().hook.ipfs_accelerate_backend(endpoint=endpoint)
     if brought is not None:
         return brought
-    provider = find_provider(endpoint.provider)(endpoint.base_url)
+    provider = make_provider(endpoint.provider, endpoint.base_url)
     if not provider.base_url:
         raise ConfigurationError(
             f"endpoint {endpoint.name!r} has no address",

@@ -19,7 +19,12 @@ from ipfs_accelerate.errors import (
 from ipfs_accelerate.gateway.options import CallOptions
 from ipfs_accelerate.gateway.routes import Priority
 from ipfs_accelerate.gateway.server import reading, writing
-from ipfs_accelerate.gateway.server.failing import error_body, error_status, retry_after
+from ipfs_accelerate.gateway.server.failing import (
+    error_body,
+    error_status,
+    error_type,
+    retry_after,
+)
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable
@@ -298,9 +303,8 @@ def _answer(answer: Answer[Response], write: Callable[..., dict[str, object]]) -
 def _refusal(status: int, message: str, code: str) -> web.Response:
     from aiohttp import web
 
-    kind = "invalid_request_error" if status < 500 else "server_error"
-    body = {"error": {"message": message, "type": kind, "param": None, "code": code}}
-    return web.json_response(body, status=status)
+    error = {"message": message, "type": error_type(status), "param": None, "code": code}
+    return web.json_response({"error": error}, status=status)
 
 
 def _failed(error: AccelerateError) -> web.Response:

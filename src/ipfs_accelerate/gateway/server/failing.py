@@ -10,7 +10,7 @@ import math
 from ipfs_accelerate import errors
 from ipfs_accelerate.errors import AccelerateError, AllProvidersFailedError
 
-__all__ = ["error_body", "error_status", "retry_after"]
+__all__ = ["error_body", "error_status", "error_type", "retry_after"]
 
 #: The nearest class in an error's ancestry decides.
 _STATUS: dict[type[AccelerateError], int] = {
@@ -30,6 +30,7 @@ _STATUS: dict[type[AccelerateError], int] = {
     errors.ProviderError: 503,
     AccelerateError: 500,
 }
+#: Type of the error body by status.
 _TYPES = {
     400: "invalid_request_error",
     401: "authentication_error",
@@ -37,6 +38,11 @@ _TYPES = {
     413: "invalid_request_error",
     429: "rate_limit_error",
 }
+
+
+def error_type(status: int) -> str:
+    """The type which OpenAI's clients expect with a status."""
+    return _TYPES.get(status, "invalid_request_error" if status < 500 else "server_error")
 
 
 def error_status(error: AccelerateError) -> int:
@@ -49,7 +55,7 @@ def error_body(error: AccelerateError) -> dict[str, object]:
     status = error_status(error)
     body: dict[str, object] = {
         "message": str(error),
-        "type": _TYPES.get(status, "server_error"),
+        "type": error_type(status),
         "param": error.details.get("param"),
         "code": "model_not_found" if status == 404 else error.code,
     }

@@ -33,6 +33,7 @@ class Body:
             raise refuse(place or "body", "this is not a JSON object")
         self._fields: dict[str, object] = dict(fields)
         self._place = place
+        self._known: set[str] = set()
 
     def place(self, name: str) -> str:
         """The full name of a field."""
@@ -40,6 +41,7 @@ class Body:
 
     def take(self, name: str, kind: type[T] | tuple[type[T], ...], what: str) -> T | None:
         """A field of a type; ``None`` when it is absent or null. ``True`` is not a number."""
+        self._known.add(name)
         value = self._fields.pop(name, None)
         if value is None:
             return None
@@ -76,10 +78,10 @@ class Body:
 
     def rest(self, allowed: Iterable[str]) -> Mapping[str, object]:
         """What was not taken, all of it among ``allowed``."""
-        known = set(allowed)
+        passed = set(allowed)
         for name in self._fields:
-            if name not in known:
-                near = difflib.get_close_matches(name, known, n=1)
+            if name not in passed:
+                near = difflib.get_close_matches(name, passed | self._known, n=1)
                 raise refuse(
                     self.place(name),
                     "there is no such field",
