@@ -12,6 +12,7 @@ if TYPE_CHECKING:
     from ipfs_accelerate.gateway.messages import Usage
     from ipfs_accelerate.gateway.providers import RateReport
     from ipfs_accelerate.gateway.reliability.call import Attempt
+    from ipfs_accelerate.gateway.reliability.gate import Gate
     from ipfs_accelerate.gateway.reliability.retry import Backoff
 
 __all__ = ["abandon", "begin", "blame", "learn", "observe", "succeed"]
@@ -26,12 +27,9 @@ def begin(attempt: Attempt) -> None:
     site, key, tokens = attempt.option.site, attempt.key, attempt.call.tokens
     now_ns = attempt.started_ns
     attempt.option.begin()
-    site.service.limit.in_flight += 1
-    site.gate.limit.in_flight += 1
-    key.gate.limit.in_flight += 1
-    attempt.service_epoch = site.service.breaker.begin()
-    attempt.site_epoch = site.gate.breaker.begin()
-    attempt.key_epoch = key.gate.breaker.begin()
+    attempt.service_epoch = site.service.enter()
+    attempt.site_epoch = site.gate.enter()
+    attempt.key_epoch = key.gate.enter()
     attempt.key_span = key.quota.take(now_ns, tokens)
     quota = site.gate.quota
     attempt.site_span = None if quota is None else quota.take(now_ns, tokens)
@@ -58,16 +56,23 @@ def succeed(attempt: Attempt, usage: Usage | None, now_ns: int) -> None:
     """The whole answer came."""
     observe(attempt, now_ns)
     site, key = attempt.option.site, attempt.key
-    for gate in (site.service, site.gate, key.gate):
-        gate.limit.grow()
-        gate.strikes = 0
-    _release(attempt)
-    site.service.breaker.succeed(attempt.service_epoch)
-    site.gate.breaker.succeed(attempt.site_epoch)
-    key.gate.breaker.succeed(attempt.key_epoch)
+    _passed(site.service, attempt.service_epoch)
+    _passed(site.gate, attempt.site_epoch)
+    _passed(key.gate, attempt.key_epoch)
+    attempt.option.in_flight -= 1
     used = None if usage is None else usage.total_tokens
     if used is not None:
         _correct(attempt, used - attempt.call.tokens)
+
+
+def _passed(gate: Gate, epoch: int) -> None:
+    limit = gate.limit
+    if limit.value < limit.ceiling:
+        limit.grow()
+    limit.in_flight -= 1
+    gate.strikes = 0
+    if not gate.breaker.is_spotless:
+        gate.breaker.succeed(epoch)
 
 
 def abandon(attempt: Attempt, now_ns: int, *, is_late: bool = False) -> None:

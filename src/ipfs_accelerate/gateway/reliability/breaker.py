@@ -17,12 +17,14 @@ from dataclasses import dataclass
 from enum import StrEnum
 from typing import TYPE_CHECKING
 
+from ipfs_accelerate.gateway.reliability.timers import NEVER_NS
+
 if TYPE_CHECKING:
     from numpy.random import Generator
 
 __all__ = ["EVENT_NS", "Breaker", "BreakerRules", "CircuitState"]
 
-EVENT_NS = 1 << 62
+EVENT_NS = NEVER_NS
 """Not a moment: something has to happen first."""
 
 _WINDOW = 64
@@ -69,6 +71,7 @@ class Breaker:
         "_succeeded",
         "_volume",
         "epoch",
+        "is_spotless",
         "reason",
         "state",
         "until_ns",
@@ -84,6 +87,8 @@ class Breaker:
         self._opened = 0
         self._in_a_row = self._failed_bits = self._volume = 0
         self._probing = self._succeeded = 0
+        #: Success changes nothing, so that it need not be told.
+        self.is_spotless = False
 
     def ready_ns(self, now_ns: int) -> int:
         """0 when a call may begin; otherwise a moment, or `EVENT_NS` while all probes are out."""
@@ -115,8 +120,8 @@ class Breaker:
             return
         self._in_a_row = 0
         self._failed_bits = (self._failed_bits << 1) & _MASK
-        if self._volume < _WINDOW:
-            self._volume += 1
+        self._volume = min(_WINDOW, self._volume + 1)
+        self.is_spotless = self._volume == _WINDOW and not self._failed_bits
 
     def fail(self, epoch: int, now_ns: int, reason: str) -> None:
         """A call ended in a failure of the service."""
@@ -125,6 +130,7 @@ class Breaker:
         if self.state is CircuitState.HALF_OPEN:
             self.trip(now_ns, reason)
             return
+        self.is_spotless = False
         self._in_a_row += 1
         self._failed_bits = (self._failed_bits << 1 | 1) & _MASK
         self._volume = min(_WINDOW, self._volume + 1)
@@ -154,5 +160,6 @@ class Breaker:
         self._clear()
 
     def _clear(self) -> None:
+        self.is_spotless = False
         self._in_a_row = self._failed_bits = self._volume = 0
         self._probing = self._succeeded = 0

@@ -35,7 +35,7 @@ from ipfs_accelerate.gateway.reliability.selection import Blocked, RouteLane, Ro
 from ipfs_accelerate.gateway.reliability.settings import ReliabilitySettings
 from ipfs_accelerate.gateway.reliability.sites import build_sites
 from ipfs_accelerate.gateway.reliability.snapshot import Counts, Snapshot, picture
-from ipfs_accelerate.gateway.reliability.timers import Timers
+from ipfs_accelerate.gateway.reliability.timers import NEVER_NS, Timers
 from ipfs_accelerate.gateway.routes import OnRefusal
 
 if TYPE_CHECKING:
@@ -51,7 +51,6 @@ if TYPE_CHECKING:
 __all__ = ["Dispatcher"]
 
 _S = 1_000_000_000
-_NOTHING: frozenset[Gate] = frozenset()
 
 
 class Dispatcher:
@@ -91,15 +90,15 @@ class Dispatcher:
         )
         self._queue: WaitingQueue[Call] = WaitingQueue(settings.queue_size)
         self._busy: dict[RouteLane, None] = {}
-        self._timers: Timers[Call | RouteLane] = Timers(_is_wanted)
+        self._timers: Timers[Call | RouteLane] = Timers()
         self._calls: dict[int, Call] = {}
         self._attempts: dict[int, Attempt] = {}
         self._number = 0
         self._attempt_number = 0
         self._now_ns = 0
-        self._told_ns: int | None = None
-        self._freed: set[Gate] = set()
-        self._is_new_head = False
+        self._told_ns = NEVER_NS
+        #: Services where there is new room or a new first in line.
+        self._touched: set[Gate] = set()
         self._out: list[events.Instruction] = []
         self._counts = Counts()
         self._handlers = {
@@ -123,16 +122,16 @@ class Dispatcher:
         """
         out: list[events.Instruction] = []
         self._out = out
-        now_ns = self._now_ns = max(now_ns, self._now_ns)
-        next_ns = self._timers.next_ns
-        if next_ns is not None and next_ns <= now_ns:
+        now_ns = max(now_ns, self._now_ns)
+        self._now_ns = now_ns
+        if self._timers.next_ns <= now_ns:
             self._fire(now_ns)
         self._handlers[type(event)](event, now_ns)  # type: ignore[operator]
-        if self._queue.count and (self._freed or self._is_new_head):
+        if self._queue.count and self._touched:
             self._pump(now_ns)
-        self._freed.clear()
-        self._is_new_head = False
-        self._ask_for_wake(now_ns)
+        self._touched.clear()
+        if self._timers.next_ns < self._told_ns or self._told_ns <= now_ns:
+            self._ask_for_wake()
         return out
 
     def snapshot(self) -> Snapshot:
@@ -193,7 +192,7 @@ class Dispatcher:
             return
         call = attempt.call
         call.active.remove(attempt)
-        self._freed.add(attempt.option.site.service)
+        self._touched.add(attempt.option.site.service)
         accounts.learn(attempt, event.rates, now_ns)
         accounts.succeed(attempt, event.usage, now_ns)
         self._counts.succeeded += 1
@@ -205,7 +204,7 @@ class Dispatcher:
             return
         call, error = attempt.call, event.error
         call.active.remove(attempt)
-        self._freed.add(attempt.option.site.service)
+        self._touched.add(attempt.option.site.service)
         accounts.learn(attempt, event.rates, now_ns)
         rule = rule_of(error)
         accounts.blame(attempt, error, rule.blame, now_ns, pauses=self._backoff)
@@ -241,7 +240,7 @@ class Dispatcher:
         while (item := self._timers.pop_due(now_ns)) is not None:
             if isinstance(item, RouteLane):
                 item.wake_ns = None
-                self._is_new_head = True
+                self._touched |= item.services
             elif not item.is_done:
                 if item.deadline_ns is not None and item.deadline_ns <= now_ns:
                     self._expire(item, now_ns)
@@ -263,14 +262,10 @@ class Dispatcher:
             self._abort(attempt, now_ns, is_late=True)
         self._give_up(call, error)
 
-    def _ask_for_wake(self, now_ns: int) -> None:
-        told_ns, next_ns = self._told_ns, self._timers.next_ns
-        if told_ns is not None and told_ns <= now_ns:
-            told_ns = None
-        if next_ns is not None and (told_ns is None or next_ns < told_ns):
-            told_ns = next_ns
-            self._out.append(events.WakeAt(next_ns))
-        self._told_ns = told_ns
+    def _ask_for_wake(self) -> None:
+        self._told_ns = self._timers.next_ns
+        if self._told_ns < NEVER_NS:
+            self._out.append(events.WakeAt(self._told_ns))
 
     # placing
 
@@ -289,7 +284,8 @@ class Dispatcher:
             self._give_up(victim, queue_full(victim))
         if victim is not call:
             self._busy[lane] = None
-            self._is_new_head = self._is_new_head or lane.head is call
+            if lane.head is call:
+                self._touched |= lane.services
 
     def _pump(self, now_ns: int) -> None:
         """Start who can start, best rank first, where something has changed."""
@@ -314,23 +310,33 @@ class Dispatcher:
                 heapq.heappush(heads, (head.rank_ns, head.number, lane))
 
     def _heads(self) -> list[tuple[int, int, RouteLane]]:
-        freed = self._freed if not self._is_new_head else _NOTHING
         heads: list[tuple[int, int, RouteLane]] = []
+        self._touch_connected()
         for lane in list(self._busy):
             head = lane.head
             if head is None:
                 del self._busy[lane]
-            elif not freed or not freed.isdisjoint(lane.services):
+            elif not self._touched.isdisjoint(lane.services):
                 heads.append((head.rank_ns, head.number, lane))
         heapq.heapify(heads)
         return heads
+
+    def _touch_connected(self) -> None:
+        """Who is asked again may take what others wait for: these have to be asked as well."""
+        touched, is_new = self._touched, len(self._busy) > 1
+        while is_new:
+            is_new = False
+            for lane in self._busy:
+                if not touched.isdisjoint(lane.services) and not lane.services <= touched:
+                    touched |= lane.services
+                    is_new = True
 
     def _wake_lane(self, lane: RouteLane, moment_ns: int) -> None:
         head = lane.head
         if head is not None and self._spill_ns and len(lane.tiers) > 1:
             spill_ns = head.placed_ns + self._spill_ns
             moment_ns = min(moment_ns, spill_ns) if spill_ns > self._now_ns else moment_ns
-        if moment_ns < (1 << 62) and (lane.wake_ns is None or moment_ns < lane.wake_ns):
+        if moment_ns < NEVER_NS and (lane.wake_ns is None or moment_ns < lane.wake_ns):
             lane.wake_ns = moment_ns
             self._timers.add(moment_ns, lane)
 
@@ -391,13 +397,14 @@ class Dispatcher:
 
     def _hedge(self, call: Call, now_ns: int) -> None:
         """Ask a second candidate, if it can be asked at once and nobody waits."""
-        if len(call.active) != 1 or call.active[0].has_begun or self._queue.count:
+        if len(call.active) != 1 or call.active[0].has_begun:
             return
         options = call.options & ~call.active[0].option.bit
         if not options or call.attempts >= call.route.route.attempts:
             return
         lane = call.route.lane(options)
-        found = choose(lane, call, now_ns, spill_ns=0, closed=set())
+        wanted = {o.site for busy in self._busy if busy.head for tier in busy.tiers for o in tier}
+        found = choose(lane, call, now_ns, spill_ns=0, closed=wanted)
         if not isinstance(found, Blocked) and call.route.budget.spend():
             self._counts.hedges += 1
             self._start(call, *found, now_ns)
@@ -408,7 +415,7 @@ class Dispatcher:
         del self._attempts[attempt.id]
         attempt.call.active.remove(attempt)
         accounts.abandon(attempt, now_ns, is_late=is_late)
-        self._freed.add(attempt.option.site.service)
+        self._touched.add(attempt.option.site.service)
         self._out.append(events.Abort(attempt.id))
 
     def _give_up(self, call: Call, error: AccelerateError) -> None:
@@ -423,14 +430,11 @@ class Dispatcher:
         del self._calls[call.id]
         lane = call.lane
         if lane is not None:
-            self._is_new_head = self._is_new_head or lane.head is call
+            if lane.head is call:
+                self._touched |= call.route.lane(call.options).services
             self._queue.remove(call)
         for attempt in list(call.active):
             self._abort(attempt, now_ns)
-
-
-def _is_wanted(item: Call | RouteLane) -> bool:
-    return isinstance(item, RouteLane) or not item.is_done
 
 
 def _system_generator() -> Generator:

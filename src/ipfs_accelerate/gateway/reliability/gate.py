@@ -51,6 +51,12 @@ class Gate:
         quota = self.quota
         return quota.ready_ns(now_ns, tokens) if quota is not None and quota.is_bounded else 0
 
+    def enter(self) -> int:
+        """A request passes; what is returned goes with its end."""
+        self.limit.in_flight += 1
+        breaker = self.breaker
+        return breaker.epoch if breaker.state is _CLOSED else breaker.begin()
+
     def rest_until(self, moment_ns: int) -> None:
         """Let nothing pass before a moment."""
         self.rest_ns = max(self.rest_ns, moment_ns)

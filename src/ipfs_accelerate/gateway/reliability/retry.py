@@ -157,7 +157,8 @@ class RetryBudget:
 
     def earn(self) -> None:
         """A call came."""
-        self.saved = min(self._reserve, self.saved + self._ratio)
+        if self.saved < self._reserve:
+            self.saved = min(self._reserve, self.saved + self._ratio)
 
     def spend(self) -> bool:
         """Whether one repeat is allowed; it is taken from what was saved."""

@@ -73,6 +73,7 @@ class RouteLane(Lane["Call"]):
     """Calls that wait for the same options of one route."""
 
     __slots__ = ("services", "tiers", "wake_ns")
+    is_done = False
 
     def __init__(self, tiers: tuple[tuple[Option, ...], ...]) -> None:
         super().__init__()
