@@ -44,30 +44,27 @@ def _weight(text: str) -> tuple[str, float]:
     return pattern, factor
 
 
-_RULES = (
-    click.option("--only", is_flag=True, help="Leave out models of the ledger."),
-    click.option("--weight", "weight", type=_weight, multiple=True, metavar="PATTERN=FACTOR",
-                 help="Importance of a model or target; repeatable."),
-    click.option("--weights", type=click.Path(exists=True, dir_okay=False, path_type=Path),
-                 help="TOML file with a table [weights]."),
-    click.option("--attempts", type=click.IntRange(1, 100), default=3,
-                 help="Tries without change after which a cell is left alone."),
-    click.option("--ignore", type=names, metavar="FACT,...",
-                 help="Facts whose change does not make a result stale, e.g. commit."),
-)  # fmt: skip
-
-
-def _rules_options(function: F) -> F:
-    for option in reversed(_RULES):
+def _rules_options(function: F, *, prefix: str = "") -> F:
+    for option in (
+        click.option("--ignore", type=names, metavar="FACT,...",
+                     help=prefix + "Changes that do not make a result stale, e.g. commit."),
+        click.option("--attempts", type=click.IntRange(1, 100), default=3,
+                     help=prefix + "Tries without change, then a cell is left alone."),
+        click.option("--weights", type=click.Path(exists=True, dir_okay=False, path_type=Path),
+                     help=prefix + "TOML file with a table [weights]."),
+        click.option("--weight", type=_weight, multiple=True, metavar="PATTERN=FACTOR",
+                     help=prefix + "Importance of a model or target; repeatable."),
+        click.option("--only", is_flag=True, help=prefix + "Leave out models of the ledger."),
+    ):  # fmt: skip
         function = option(function)
     return function
 
 
 def increment_options(function: F) -> F:
     """Add ``--missing`` and what belongs to it to ``accel bench run``."""
-    function = click.option("--case-budget", type=duration, help="With --missing, per case; 10s.")(
-        _rules_options(function)
-    )
+    function = _rules_options(function, prefix="With --missing: ")
+    text = "With --missing: counted time per case, 10s if not given."
+    function = click.option("--case-budget", type=duration, help=text)(function)
     text = "Measure only what `accel bench plan` finds; --budget is then for the whole."
     return click.option("--missing", is_flag=True, help=text)(function)
 

@@ -122,11 +122,10 @@ def _numbers(cell: Cell) -> tuple[str, ...]:
 
 
 def _why(cell: Cell) -> str:
-    reasons = cell.verdict.reasons
-    if not reasons:
+    if not cell.verdict.reasons:
         return ""
-    more = f" (+{len(reasons) - 1})" if len(reasons) > 1 else ""
-    return reasons[0] + more
+    first, *others = cell.verdict.reasons
+    return f"{first} (+{len(others)})" if others else first
 
 
 def _title(model: str) -> str:

@@ -82,6 +82,7 @@ def only_cell(document, target=ORT):
         (("--weight", "m=0"), "positive"),
         (("--weight", "m=nan"), "positive"),
         (("--attempts", "0"), "1<=x<=100"),
+        (("--ignore", "comit"), "commit"),
         (("--precision-goal", "0"), "not positive"),
         (("./no-such-model",), "no-such-model"),
         (("--weights", "no-such-file.toml"), "no-such-file.toml"),

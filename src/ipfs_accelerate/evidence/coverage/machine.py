@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 
 from ipfs_accelerate import __version__
 from ipfs_accelerate.bench.surroundings import git_state, machine_facts
+from ipfs_accelerate.errors import UnknownNameError
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
@@ -17,10 +18,10 @@ if TYPE_CHECKING:
     from ipfs_accelerate.runtimes import Target
     from ipfs_accelerate.store.coverage import AttemptRecord
 
-__all__ = ["commits_since", "libraries", "present_facts"]
+__all__ = ["commits_since", "libraries", "present_facts", "require_facts"]
 
 _GIT_TIMEOUT_S = 5
-_NO_LIBRARIES = frozenset({
+_FACTS = frozenset({
     "ipfs-accelerate", "commit", "driver", "device", "platform", "model files", "cores", "python",
     "threads",
 })  # fmt: skip
@@ -28,7 +29,7 @@ _NO_LIBRARIES = frozenset({
 
 def libraries(attempts: Iterable[AttemptRecord]) -> dict[str, str]:
     """Installed versions of the libraries that results name; those not installed are left out."""
-    names = {name for attempt in attempts for name in attempt.facts} - _NO_LIBRARIES
+    names = {name for attempt in attempts for name in attempt.facts} - _FACTS
     return {name: found for name in sorted(names) if (found := _installed(name)) is not None}
 
 
@@ -62,6 +63,18 @@ def present_facts(
         **installed,
     }
     return {name: str(value) for name, value in facts.items() if value is not None}
+
+
+def require_facts(names: Iterable[str], attempts: Iterable[AttemptRecord]) -> None:
+    """Refuse a name that is no fact of a result and no library.
+
+    Raises:
+        UnknownNameError: With the nearest known one.
+    """
+    known = _FACTS | {name for attempt in attempts for name in attempt.facts}
+    for name in names:
+        if name not in known and _installed(name) is None:
+            raise UnknownNameError(name, known)
 
 
 @cache

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 from ipfs_accelerate.evidence.coverage.beliefs import beliefs, information, own_belief
 from ipfs_accelerate.evidence.coverage.cells import Cell, Estimate, Rules
 from ipfs_accelerate.evidence.coverage.judge import judge
-from ipfs_accelerate.evidence.coverage.machine import commits_since
+from ipfs_accelerate.evidence.coverage.machine import commits_since, require_facts
 from ipfs_accelerate.evidence.coverage.priority import (
     LEAST_INFORMATION,
     Costs,
@@ -95,6 +95,7 @@ def plan_coverage(ledger: Ledger | None, request: PlanRequest) -> CoveragePlan:
         UsageError: A reference, target, weight or budget cannot be what it is.
     """
     attempts, usage = _read(ledger, request.rules)
+    require_facts(request.rules.ignored, attempts)
     devices = detect()
     columns, others = wanted_targets(request.targets, devices, attempts)
     models = known_models(
