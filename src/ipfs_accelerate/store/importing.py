@@ -201,15 +201,24 @@ def _records(path: Path) -> list[object]:
     except (OSError, ValueError, RecursionError) as error:
         raise RefusedError(Refusal.UNREADABLE_FILE, f"not JSON: {error}") from error
     if isinstance(document, list):
-        return document
+        return list(_flat(document))
     if not isinstance(document, dict):
         raise RefusedError(Refusal.NO_RECORDS, f"the file is a bare {type(document).__name__}")
     for name in _LISTS:
         listed = document.get(name)
         if isinstance(listed, list):
             shared = {k: v for k, v in document.items() if isinstance(v, (str, int, float))}
-            return [{**shared, **r} if isinstance(r, dict) else r for r in listed]
+            return [{**shared, **r} if isinstance(r, dict) else r for r in _flat(listed)]
     return [document]
+
+
+def _flat(entries: list[object]) -> Iterator[object]:
+    """Records in lists of lists, in order; the parser bounds how deep they go."""
+    for entry in entries:
+        if isinstance(entry, list):
+            yield from _flat(entry)
+        else:
+            yield entry
 
 
 def _keep_originals(

@@ -9,12 +9,14 @@ from __future__ import annotations
 import hashlib
 import json
 import math
+import re
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from enum import StrEnum
 from functools import lru_cache
 from typing import TYPE_CHECKING
 
+from ipfs_accelerate.store.legacy_units import in_milliseconds, unit_conflict
 from ipfs_accelerate.store.records import (
     CaseStatus,
     HardwareRecord,
@@ -45,6 +47,7 @@ class Refusal(StrEnum):
     BAD_NUMBER = "bad_number"
     BAD_TEXT = "bad_text"
     BAD_TIME = "bad_time"
+    MIXED_UNITS = "mixed_units"
 
 
 class RefusedError(ValueError):
@@ -119,6 +122,8 @@ _ALIASES = {
 }
 _MEANING = {alias: name for name, aliases in _ALIASES.items() for alias in aliases}
 _RANK = {alias: rank for aliases in _ALIASES.values() for rank, alias in enumerate(aliases)}
+_NOT_MEASURED = frozenset({"simulated", "predicted", "emulated"})
+_SURROGATE = re.compile(r"\\ud[89a-f]")
 _NESTED = ("metrics", "performance", "performance_metrics")
 
 
@@ -136,10 +141,11 @@ def legacy_measurement(record: object, context: LegacyContext) -> MeasurementRec
     batch_size = _batch_size(values, context)
     failed = _failed(values)
     numbers = _numbers(values, failed=failed)
+    if why := unit_conflict(numbers["latency_ms"], numbers["throughput"], batch_size):
+        raise RefusedError(Refusal.MIXED_UNITS, why)
     precision = _text(values, "precision")
     task = _text(values, "task")
-    simulated = _flag(values, "simulated")
-    reason = _text(values, "simulation_reason", "flagged as simulated") if simulated else "found"
+    origin, reason = _origin(values, extra)
     return MeasurementRecord(
         run_id=context.run_id,
         model=model,
@@ -150,7 +156,7 @@ def legacy_measurement(record: object, context: LegacyContext) -> MeasurementRec
         batch_size=batch_size,
         shapes={},
         precision=precision,
-        origin=Origin.SIMULATED if simulated else Origin.IMPORTED,
+        origin=origin,
         origin_reason=f"{reason} in {context.source}",
         status=CaseStatus.EXECUTION_ERROR if failed else CaseStatus.OK,
         created_at=_moment(values.get("time")),
@@ -174,6 +180,10 @@ def _sort_out(record: Mapping[str, object]) -> tuple[dict[str, object], dict[str
     if nested:
         others = {k: v for k, v in record.items() if not any(v is n for n in nested)}
         record = {k: v for part in (*nested, others) for k, v in part.items()}
+    try:
+        record = in_milliseconds(record)
+    except ValueError as error:
+        raise RefusedError(Refusal.MIXED_UNITS, str(error)) from error
     values: dict[str, object] = {}
     extra: dict[str, object] = {}
     for alias, meaning in _plan(tuple(record)):
@@ -196,8 +206,15 @@ def _numbers(values: Mapping[str, object], *, failed: bool) -> dict[str, float |
              "iterations", "warmup")  # fmt: skip
     numbers = dict.fromkeys(names) | {n: _number(values, n) for n in names if n in values}
     for name in ("latency_ms", "throughput"):
-        if numbers[name] == 0 and not failed:
-            raise RefusedError(Refusal.BAD_NUMBER, f"{name} is 0, which nothing can measure")
+        value = numbers[name]
+        if value is not None and round(value * 1e6) == 0 and not failed:
+            raise RefusedError(
+                Refusal.BAD_NUMBER, f"{name} is {value:g}, which nothing can measure"
+            )
+    for name in ("iterations", "warmup"):
+        value = numbers[name]
+        if value is not None and value != round(value):
+            raise RefusedError(Refusal.BAD_NUMBER, f"{name} is {value!r}, not a count")
     # These files write 0 for "not measured".
     numbers = {name: value or None for name, value in numbers.items()} | {
         "warmup": numbers["warmup"]
@@ -218,8 +235,24 @@ def _number(values: Mapping[str, object], name: str) -> float | None:
     return value
 
 
+def _origin(values: Mapping[str, object], extra: Mapping[str, object]) -> tuple[Origin, str]:
+    """What the record says about itself; that it was measured is not believed."""
+    said = str(extra.get("origin", "")).lower()
+    if said in _NOT_MEASURED:
+        return Origin(said), f"called {said}"
+    reason = _text(values, "simulation_reason", "")
+    if _flag(values, "simulated", default=bool(reason)):
+        return Origin.SIMULATED, reason or "flagged as simulated"
+    kind = extra.get("implementation_type")
+    if isinstance(kind, str) and "mock" in kind.lower():
+        return Origin.SIMULATED, f"implementation_type {kind!r:.60}"
+    return Origin.IMPORTED, "found"
+
+
 def _flag(values: Mapping[str, object], name: str, *, default: bool = False) -> bool:
     value = values.get(name, default)
+    if isinstance(value, str) and value.lower() in {"true", "false"}:
+        return value.lower() == "true"
     if value in (True, False, 0, 1):
         return bool(value)
     raise RefusedError(Refusal.BAD_TEXT, f"{name} is {value!r:.60}, not true or false")
@@ -310,4 +343,14 @@ def _key(record: Mapping[str, object]) -> str:
         raise RefusedError(
             Refusal.BAD_NUMBER, f"a value is not a finite number: {error}"
         ) from error
+    if _SURROGATE.search(text):
+        _require_text(record)
     return hashlib.sha256(b"imported\x1f" + text.encode()).hexdigest()[:32]
+
+
+def _require_text(record: Mapping[str, object]) -> None:
+    """Half of a surrogate pair is no text that a file could hold."""
+    try:
+        json.dumps(record, ensure_ascii=False).encode()
+    except UnicodeEncodeError as error:
+        raise RefusedError(Refusal.BAD_TEXT, "a text holds half a surrogate pair") from error

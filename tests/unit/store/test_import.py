@@ -112,6 +112,12 @@ def test_a_failed_record_is_a_failed_row(failure):
         (changed(timestamp=1e300), Refusal.BAD_TIME),
         (changed(timestamp=[]), Refusal.BAD_TIME),
         (changed(is_simulated="maybe"), Refusal.BAD_TEXT),
+        (changed(average_latency_ms=1e-12), Refusal.BAD_NUMBER),
+        (changed(iterations=1.5), Refusal.BAD_NUMBER),
+        (changed(note="half \ud800 a pair"), Refusal.BAD_TEXT),
+        (changed(average_latency_ms=0.0125), Refusal.MIXED_UNITS),  # of seconds, says throughput
+        (changed(average_latency_ms=5, latency_s=7), Refusal.MIXED_UNITS),
+        (changed(average_latency_ms=..., avg_latency=1, unit="parsecs"), Refusal.MIXED_UNITS),
         (
             changed(average_latency_ms=..., throughput_items_per_second=..., memory_peak_mb=...),
             Refusal.MISSING_METRIC,
@@ -122,6 +128,37 @@ def test_a_record_that_is_no_result_is_refused_with_its_reason(record, reason):
     with pytest.raises(RefusedError) as caught:
         legacy_measurement(record, CONTEXT)
     assert caught.value.reason is reason
+
+
+@pytest.mark.parametrize(
+    "latency",
+    [{"latency_s": 0.0125}, {"average_latency_ns": 12_500_000}, {"latency_us": 12_500},
+     {"avg_latency": 0.0125, "latency_unit": "s"}, {"latency_ms": 12.5, "latency_s": 0.0125}],
+)  # fmt: skip
+def test_a_latency_is_read_in_the_unit_it_states(latency):
+    row = legacy_measurement(changed(average_latency_ms=..., **latency), CONTEXT)
+    assert row.latency_mean_ns == 12_500_000
+
+
+@pytest.mark.parametrize(
+    ("says", "origin"),
+    [
+        ({"simulation_reason": "no GPU"}, Origin.SIMULATED),
+        ({"simulation_reason": "no GPU", "is_simulated": False}, Origin.IMPORTED),
+        ({"is_simulated": "true"}, Origin.SIMULATED),
+        ({"implementation_type": "(MOCK)"}, Origin.SIMULATED),
+        ({"origin": "predicted"}, Origin.PREDICTED),
+        ({"origin": "measured"}, Origin.IMPORTED),
+    ],
+)
+def test_what_a_record_says_of_itself_counts_only_against_it(says, origin):
+    assert legacy_measurement(changed(**says), CONTEXT).origin is origin
+
+
+def test_records_in_lists_of_lists_are_found(ledger, tmp_path):
+    path = tmp_path / "nested.json"
+    path.write_text(json.dumps([[changed()], [[changed(batch_size=4)]], []]))
+    assert import_json(ledger, [path], ImportOptions(archive=False)).imported == 2
 
 
 def test_a_batch_size_is_only_assumed_when_told():
