@@ -15,7 +15,8 @@ from ipfs_accelerate.cli.quantities import names
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
 
-    from ipfs_accelerate.evidence.timing import Ranking, TimingReport
+    from ipfs_accelerate.evidence.summary import RankedRow
+    from ipfs_accelerate.evidence.timing import Limit, Ranking, TimingReport
 
 __all__ = ["timing"]
 
@@ -119,9 +120,10 @@ def print_report(report: TimingReport) -> None:
     for sentence in opening(report):
         screen.print(sentence, markup=False)
     table = Table(box=SIMPLE_HEAD, pad_edge=False)
-    for name in ("class", "model, workload", "#", "target", "median", "speed-up", "first", "memory",
-                 "limit"):  # fmt: skip
-        table.add_column(name, no_wrap=name in {"#", "median", "first", "memory"})
+    for name in (
+        "class", "model, workload", "#", "target", "median", "speed-up", "first", "memory", "limit",
+    ):  # fmt: skip
+        table.add_column(name, no_wrap=name in {"#", "target", "median", "speed-up", "first"})
     for ranking in report.rankings:
         for cells in _lines(ranking):
             table.add_row(*cells)
@@ -150,16 +152,16 @@ def _lines(ranking: Ranking) -> Iterator[tuple[str, ...]]:
     limits = {limit.target: limit for limit in ranking.limits}
     tied = [row.rank for row in ranking.group.rows]
     for row in ranking.group.rows:
-        record, limit = row.record, limits[row.record.target]
+        record = row.record
         yield (
             *(heads.pop() if heads else ("", "")),
             f"{row.rank}{'=' if tied.count(row.rank) > 1 else ''}",
             record.target + ("" if row.is_eligible else " ?"),
             duration(record.latency_p50_ns),
-            "–" if row.speedup is None else row.speedup.text,
+            _speedup(row),
             duration(record.first_inference_ns),
             mebibytes(record.peak_memory_bytes),
-            limit.bottleneck if limit.shares else f"roof: {limit.roof or 'unknown'}",
+            _limit(limits[record.target]),
         )
     for other in ranking.group.others:
         head = heads.pop() if heads else ("", "")
@@ -169,3 +171,15 @@ def _lines(ranking: Ranking) -> Iterator[tuple[str, ...]]:
         head = heads.pop() if heads else ("", "")
         reason = escape(cell.reason or "")
         yield (*head, "–", cell.attempt.target, "–", "–", "–", "–", f"[dim]{reason}[/dim]")
+
+
+def _speedup(row: RankedRow) -> str:
+    if row.speedup is None:
+        return "–"
+    return "baseline" if row.speedup.verdict == "baseline" else row.speedup.text
+
+
+def _limit(limit: Limit) -> str:
+    if limit.shares:
+        return limit.bottleneck
+    return f"roof: {limit.roof}" if limit.roof else "unknown"

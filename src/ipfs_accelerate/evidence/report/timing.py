@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from ipfs_accelerate.evidence.report.timing_tables import Table
-    from ipfs_accelerate.evidence.timing import Ranking, TimingReport
+    from ipfs_accelerate.evidence.timing import Advice, Ranking, TimingReport
 
 __all__ = ["FORMATS", "render", "write"]
 
@@ -103,8 +103,7 @@ def _markdown(report: TimingReport) -> str:
     parts = ["# Timing of the key model classes", *opening(report)]
     if report.advice:
         parts.append("## What follows")
-        parts.append("\n".join(f"- **{a.subject}**: {a.sentence}" + (
-            f" `{a.command}`" if a.command else "") for a in report.advice))  # fmt: skip
+        parts.append("\n".join(_bullet(advice) for advice in report.advice))
     for of_class in report.classes:
         parts.append(f"## {of_class.key.title}")
         if of_class.command:
@@ -116,6 +115,11 @@ def _markdown(report: TimingReport) -> str:
             parts += _as_markdown(class_tables(ranking), 4)
     parts += _as_markdown(closing_tables(report), 2)
     return "\n\n".join(parts) + "\n"
+
+
+def _bullet(advice: Advice) -> str:
+    text = f"- **{_escaped(advice.subject)}**: {_escaped(advice.sentence)}"
+    return f"{text} `{advice.command}`" if advice.command else text
 
 
 def _as_markdown(tables: Iterable[Table], level: int) -> list[str]:

@@ -10,12 +10,18 @@ from ipfs_accelerate.evidence.summary import by_reason
 from ipfs_accelerate.telemetry import Origin
 
 if TYPE_CHECKING:
+    from ipfs_accelerate.evidence.summary import RankedRow
     from ipfs_accelerate.evidence.timing import Limit, Ranking, TimingReport, Trend
     from ipfs_accelerate.store import MeasurementRecord
 
 __all__ = ["Table", "class_tables", "closing_tables", "opening"]
 
 _NONE = "–"
+#: Those of `present.COLUMNS` that no other table of the report has, and the result.
+_RANKED = (
+    "rank", "target", "median", "95 % interval", "speed-up", "items/s", "peak memory", "samples",
+    "result", "parity", "doubts",
+)  # fmt: skip
 
 
 @dataclass(frozen=True, slots=True)
@@ -107,11 +113,21 @@ def closing_tables(report: TimingReport) -> list[Table]:
 
 
 def _ranks(ranking: Ranking) -> Table:
-    rows = tuple((*cells(row), row.record.result_id[:8]) for row in ranking.group.rows)
+    ranks = [row.rank for row in ranking.group.rows]
+    rows = tuple(_rank(row, is_shared=ranks.count(row.rank) > 1) for row in ranking.group.rows)
     first = ranking.contenders.first
     alone = first[0].target if len(first) == 1 and len(ranking.contenders.rows) > 1 else None
     best = (n for n, row in enumerate(ranking.group.rows) if row.record.target == alone)
-    return Table("Ranking", (*COLUMNS, "result"), rows, frozenset(best))
+    return Table("Ranking", _RANKED, rows, frozenset(best))
+
+
+def _rank(row: RankedRow, *, is_shared: bool) -> tuple[str, ...]:
+    texts = dict(zip(COLUMNS, cells(row), strict=True))
+    texts["rank"] += "=" if is_shared else ""
+    texts["result"] = row.record.result_id[:8]
+    if row.speedup is not None and row.speedup.verdict == "baseline":
+        texts["speed-up"] = "baseline"
+    return tuple(texts[name] for name in _RANKED)
 
 
 def _starts(ranking: Ranking) -> Table:
@@ -162,7 +178,7 @@ def _limit(limit: Limit) -> tuple[str, ...]:
         limit.bottleneck + (f" [{limit.profile_run[:8]}]" if limit.profile_run else ""),
         *shares,
         limit.roof or f"unknown: {limit.why_no_roof}",
-        _NONE if fraction is None else f"{fraction:.1%}",
+        _NONE if fraction is None else f"{100 * fraction:.2g} %",
         limit.command or _NONE,
     )
 

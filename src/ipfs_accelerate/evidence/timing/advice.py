@@ -7,7 +7,6 @@ from typing import TYPE_CHECKING
 
 from ipfs_accelerate.evidence.timing.commands import measure_command
 from ipfs_accelerate.evidence.timing.limits import UNKNOWN
-from ipfs_accelerate.evidence.timing.ranking import compare_pair
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
@@ -73,8 +72,11 @@ def _target(ranking: Ranking) -> Advice:
 
 def _recommended(ranking: Ranking, rows: Sequence[MeasurementRecord]) -> Advice:
     best = rows[0]
-    others = [rows[1], *(r for r in rows[2:] if r.target == ranking.group.baseline)]
-    pairs = [compare_pair(best, row) for row in others]
+    places, baseline = ranking.contenders, ranking.group.baseline
+    pairs = [places.pair(best.target, rows[1].target)]
+    pairs += [p for p in places.pairs
+              if p.faster == best.target and p.slower == baseline != rows[1].target
+              and p.reason is None]  # fmt: skip
     margins = " and ".join(f"{pair.text} as fast as {_name(pair)}" for pair in pairs)
     text = f"use {best.target} {_cited(best.result_id)}: {margins}"
     limit = next((x for x in ranking.limits if x.target == best.target), None)
@@ -97,8 +99,10 @@ def _recommended(ranking: Ranking, rows: Sequence[MeasurementRecord]) -> Advice:
 
 
 def _tied(ranking: Ranking, first: Sequence[MeasurementRecord]) -> Advice:
-    ids = {row.result_id for row in first}
-    pairs = [p for p in ranking.contenders.pairs if {p.faster_id, p.slower_id} <= ids]
+    tied = {row.target for row in first}
+    pairs = [
+        p for p in ranking.contenders.pairs if p.faster == first[0].target and p.slower in tied
+    ]
     known = [p for p in pairs if p.reason is None] or pairs
     parts = [f"{_name(p)} {p.text}" for p in known[:_SHOWN_TIES]]
     if len(pairs) > len(parts):

@@ -17,7 +17,7 @@ from ipfs_accelerate.evidence.timing.classes import class_of, find_classes
 from ipfs_accelerate.evidence.timing.commands import measure_command
 from ipfs_accelerate.evidence.timing.grid import fill_grid
 from ipfs_accelerate.evidence.timing.limits import limits_of
-from ipfs_accelerate.evidence.timing.ranking import Places, compare_pair, rank_rows
+from ipfs_accelerate.evidence.timing.ranking import Places, rank_rows
 from ipfs_accelerate.evidence.timing.report import ClassReport, Ranking, TimingReport
 from ipfs_accelerate.evidence.timing.selection import select
 from ipfs_accelerate.evidence.timing.trends import FEWEST_RUNS, find_trends
@@ -181,24 +181,31 @@ def _baseline(places: Places) -> str | None:
 
 
 def _rows(places: Places, failures: Mapping[str, str]) -> tuple[RankedRow, ...]:
-    name = _baseline(places)
-    baseline = next((row for row in places.rows if row.target == name), None)
+    baseline = _baseline(places)
     found = []
     for row, rank in zip(places.rows, places.ranks, strict=True):
         is_eligible, doubts = eligibility(row)
-        newer = failures.get(row.target)
-        if newer:
-            doubts = (*doubts, f"newer attempt: {newer}")
-        found.append(RankedRow(row, rank, _speedup(row, baseline), is_eligible, doubts))
+        speedup = _speedup(places, row.target, baseline)
+        if baseline and speedup is None:
+            reason = places.pair(row.target, baseline).reason
+            doubts = (*doubts, f"no speed-up over the baseline: {reason}")
+        if row.target in failures:
+            doubts = (*doubts, f"newer attempt: {failures[row.target]}")
+        found.append(RankedRow(row, rank, speedup, is_eligible, doubts))
     return tuple(found)
 
 
-def _speedup(row: MeasurementRecord, baseline: MeasurementRecord | None) -> Speedup | None:
+def _speedup(places: Places, target: str, baseline: str | None) -> Speedup | None:
+    """Over the baseline; ``None`` without one, or where the two cannot be compared."""
     if baseline is None:
         return None
-    if row is baseline:
+    if target == baseline:
         return Speedup(1.0, 1.0, 1.0, "baseline")
-    pair = compare_pair(row, baseline)
-    is_known = pair.reason is None and not pair.low <= 1 <= pair.high
-    verdict = ("faster" if pair.ratio > 1 else "slower") if is_known else "inconclusive"
-    return Speedup(pair.ratio, pair.low, pair.high, verdict)
+    pair = places.pair(target, baseline)
+    if pair.reason is not None:
+        return None
+    if pair.faster == target:
+        verdict = "faster" if pair.low > 1 else "inconclusive"
+        return Speedup(pair.ratio, pair.low, pair.high, verdict)
+    verdict = "slower" if pair.low > 1 else "inconclusive"
+    return Speedup(1 / pair.ratio, 1 / pair.high, 1 / pair.low, verdict)

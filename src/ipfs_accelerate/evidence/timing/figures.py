@@ -21,6 +21,9 @@ __all__ = ["bound_figure", "first_figure", "short_model", "sizes_of", "speed_fig
 _FEWEST_ROWS = 2
 #: Speed-ups beyond this look alike; the number in the cell tells them apart.
 _REACH = 8.0
+#: Share of a colour in a cell, so that ink reads on it.
+_STRENGTH = 0.5
+_SYMBOLS = ("circle", "square", "diamond", "cross", "triangle-up", "star", "x", "pentagon")
 _MARKS = {
     "untrusted": "untrusted",
     "failed": "failed",
@@ -47,7 +50,7 @@ def speed_figure(report: TimingReport, *, theme: str = "light") -> go.Figure | N
     values = [[_speed(ranking, target) for target in targets] for _, ranking in lines]
     texts = [[_cell_text(report, t, r, title) for t in targets] for title, r in lines]
     labels = _labels(lines)
-    low, middle, high = look.diverging
+    slow, middle, fast = (_mixed(look, look.vermillion), look.tint, _mixed(look, look.blue))
     figure = go.Figure(
         go.Heatmap(
             z=[[None if v is None else float(np.log2(v)) for v in row] for row in values],
@@ -57,7 +60,7 @@ def speed_figure(report: TimingReport, *, theme: str = "light") -> go.Figure | N
             texttemplate="%{text}",
             textfont={"color": look.ink, "size": 12},
             hovertemplate="%{y}<br>%{x}<br>%{text}<extra></extra>",
-            colorscale=[[0, high], [0.5, middle], [1, low]],
+            colorscale=[[0, slow], [0.5, middle], [1, fast]],
             zmid=0,
             zmin=-np.log2(_REACH),
             zmax=np.log2(_REACH),
@@ -66,7 +69,7 @@ def speed_figure(report: TimingReport, *, theme: str = "light") -> go.Figure | N
             colorbar={
                 "title": {"text": "times as fast", "side": "right"},
                 "tickvals": [-3, -2, -1, 0, 1, 2, 3],
-                "ticktext": ["⅛", "¼", "½", "1", "2", "4", "8"],
+                "ticktext": ["1/8", "1/4", "1/2", "1", "2", "4", "8+"],
                 "thickness": 12,
                 "outlinewidth": 0,
             },
@@ -141,36 +144,58 @@ def bound_figure(report: TimingReport, *, theme: str = "light") -> go.Figure | N
     placed = [(r, limit) for r in report.rankings for limit in r.limits if limit.shares]
     if not placed:
         return None
-    figure = go.Figure()
-    figure.add_trace(_line([0, 1], [1, 0], look, "solid"))
-    figure.add_trace(_line([0, 0.5], [0, 0.5], look, "dot"))
-    figure.add_trace(
-        go.Scatter(
-            x=[limit.memory_share for _, limit in placed],
-            y=[limit.compute_share for _, limit in placed],
-            mode="markers+text",
-            text=[f"{r.key.title} · {limit.target}" for r, limit in placed],
-            textposition=["middle right" if limit.memory_share < 0.5 else "middle left"
-                          for _, limit in placed],
-            textfont={"size": 11},
-            marker={
-                "size": 12,
-                "color": [runtime_colour(limit.target, look) for _, limit in placed],
-                "line": {"color": look.ink, "width": 1},
-            },
-            cliponaxis=False,
-            showlegend=False,
-            hovertemplate="%{text}<br>memory %{x:.0%}, compute %{y:.0%}<extra></extra>",
+    figure = go.Figure(
+        [_line([0, 1], [1, 0], look, "solid"), _line([0, 0.5], [0, 0.5], look, "dot")]
+    )
+    symbols = {name: _SYMBOLS[n % len(_SYMBOLS)] for n, name in enumerate(
+        dict.fromkeys(r.key.title for r, _ in placed))}  # fmt: skip
+    for ranking, limit in placed:
+        name = f"{ranking.key.title} · {limit.target}"
+        figure.add_trace(
+            go.Scatter(
+                x=[limit.memory_share],
+                y=[limit.compute_share],
+                name=name,
+                mode="markers",
+                marker={
+                    "size": 13,
+                    "symbol": symbols[ranking.key.title],
+                    "color": runtime_colour(limit.target, look),
+                    "line": {"color": look.ink, "width": 1},
+                },
+                hovertemplate=f"{name}<br>{ranking.subject}<br>"
+                "memory %{x:.0%}, compute %{y:.0%}<extra></extra>",
+            )
         )
-    )  # fmt: skip
-    for x, y, text in ((0.04, 0.94, "compute-bound"), (0.96, 0.03, "memory-bound"),
-                       (0.04, 0.03, "overhead")):  # fmt: skip
-        anchor = "left" if x < 0.5 else "right"
-        figure.add_annotation(x=x, y=y, text=text, showarrow=False, xanchor=anchor,
-                              font={"color": look.soft, "size": 12})  # fmt: skip
-    figure = finish(figure, "What profiled runs wait for", look, height=420)
-    figure.update_xaxes(range=[0, 1], tickformat=".0%", title="share bound by memory, and copies")
-    return figure.update_yaxes(range=[0, 1], tickformat=".0%", title="share bound by arithmetic")
+    for x, y, text in ((0.03, 1.0, "compute-bound"), (1.0, 0.06, "memory-bound"),
+                       (0.03, 0.04, "neither: overhead, dispatch")):  # fmt: skip
+        figure.add_annotation(
+            x=x,
+            y=y,
+            text=text,
+            showarrow=False,
+            xanchor="left" if x < 0.5 else "right",
+            font={"color": look.soft, "size": 12},
+        )
+    figure = finish(figure, "What profiled runs wait for", look, height=440)
+    figure.update_layout(legend={"font": {"size": 11}})
+    figure.update_xaxes(
+        range=[-0.02, 1.03], tickformat=".0%", title="share bound by memory, and copies"
+    )
+    return figure.update_yaxes(
+        range=[-0.04, 1.06], tickformat=".0%", title="share bound by arithmetic"
+    )
+
+
+def _mixed(look: Theme, colour: str) -> str:
+    """A colour over the paper of its theme."""
+    pairs = zip(_channels(colour), _channels(look.paper), strict=True)
+    mixed = (round(_STRENGTH * a + (1 - _STRENGTH) * b) for a, b in pairs)
+    return "#" + "".join(f"{value:02x}" for value in mixed)
+
+
+def _channels(colour: str) -> tuple[int, ...]:
+    return tuple(bytes.fromhex(colour.removeprefix("#")))
 
 
 def _line(x: Sequence[float], y: Sequence[float], look: Theme, dash: str) -> go.Scatter:

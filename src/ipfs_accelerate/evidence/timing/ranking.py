@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from dataclasses import dataclass
+from itertools import combinations
 from statistics import NormalDist
 from typing import TYPE_CHECKING
 
@@ -69,13 +71,17 @@ class Places:
 
     Attributes:
         rows: Fastest first.
-        ranks: Place of each; those that cannot be told apart share one.
-        pairs: The comparisons it rests on.
+        ranks: Place of each: one more than the number of rows shown to be faster.
+        pairs: Of all rows; the faster median comes first.
     """
 
     rows: tuple[MeasurementRecord, ...]
     ranks: tuple[int, ...]
     pairs: tuple[Pair, ...]
+
+    def pair(self, one: str, other: str) -> Pair:
+        """How two of its targets compare."""
+        return next(p for p in self.pairs if {p.faster, p.slower} == {one, other})
 
     @property
     def first(self) -> tuple[MeasurementRecord, ...]:
@@ -85,11 +91,10 @@ class Places:
 
 
 def rank_rows(rows: Sequence[MeasurementRecord]) -> Places:
-    """Rank trusted rows of one workload.
+    """Rank trusted rows of one workload: one more than the number of rows shown to be faster.
 
-    A row opens a new place when it is slower than the fastest of the current place by more than
-    chance explains. Which pairs are looked at depends on the data, so each p-value is corrected
-    for every pair there is.
+    So a row that is too noisy to be told apart from the first shares its place, whatever lies
+    between them. Every p-value is corrected for all pairs.
 
     Args:
         rows: With at least two positive samples each, and a median.
@@ -99,19 +104,10 @@ def rank_rows(rows: Sequence[MeasurementRecord]) -> Places:
     """
     ordered = sorted(rows, key=lambda row: (row.latency_p50_ns or 0, row.target))
     family = max(1, len(ordered) * (len(ordered) - 1) // 2)
-    ranks: list[int] = []
-    pairs: list[Pair] = []
-    leader = 0
-    for index, row in enumerate(ordered):
-        if index == 0:
-            ranks.append(1)
-            continue
-        pair = compare_pair(ordered[leader], row, family=family)
-        pairs.append(pair)
-        if pair.is_told_apart:
-            leader = index
-        ranks.append(leader + 1)
-    return Places(tuple(ordered), tuple(ranks), tuple(pairs))
+    pairs = tuple(compare_pair(a, b, family=family) for a, b in combinations(ordered, 2))
+    beaten = Counter(pair.slower for pair in pairs if pair.is_told_apart)
+    ranks = tuple(1 + beaten[row.target] for row in ordered)
+    return Places(tuple(ordered), ranks, pairs)
 
 
 def compare_pair(faster: MeasurementRecord, slower: MeasurementRecord, *, family: int = 1) -> Pair:

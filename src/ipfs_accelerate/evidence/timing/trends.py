@@ -15,9 +15,11 @@ if TYPE_CHECKING:
 
     from ipfs_accelerate.evidence.regressions import CaseSeries
 
-__all__ = ["FEWEST_RUNS", "Trend", "find_trends"]
+__all__ = ["FEWEST_RUNS", "NEWEST_RUNS", "Trend", "find_trends"]
 
 FEWEST_RUNS = 5
+#: Older runs say nothing about where a cell is going.
+NEWEST_RUNS = 60
 _ALPHA = 0.05
 
 
@@ -31,7 +33,7 @@ class Trend:
         target: Likewise.
         test_case: Likewise.
         runs: Of the cell.
-        comparable: Those with the environment of the newest.
+        comparable: Those of the newest `NEWEST_RUNS` with the environment of the last.
         slope_per_run: Relative change from run to run; ``None`` with a `reason`.
         low: Lower end of its interval.
         high: Upper end.
@@ -94,7 +96,7 @@ def _trend(case: CaseSeries) -> Trend:
     from scipy import stats
 
     facts = case.points[-1].facts
-    points = [point for point in case.points if point.facts == facts]
+    points = [point for point in case.points[-NEWEST_RUNS:] if point.facts == facts]
     key = case.key
     trend = Trend(key.model_name, key.host, key.target, key.test_case, len(case.points),
                   len(points))  # fmt: skip
