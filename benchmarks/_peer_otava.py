@@ -18,7 +18,7 @@ def main() -> None:
             [
                 (int(point.index), float(point.stats.forward_rel_change()))
                 for point in compute_change_points(
-                    row.tolist(), max_pvalue=p, min_magnitude=magnitude
+                    row[np.isfinite(row)].tolist(), max_pvalue=p, min_magnitude=magnitude
                 )[0]
             ]
             for row in series

@@ -16,7 +16,6 @@ import statistics
 import subprocess
 import sys
 import tempfile
-import time
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -47,7 +46,6 @@ class Seen:
     wall_s: list[float] = field(default_factory=list)
     cpu_s: list[float] = field(default_factory=list)
     resident_bytes: int = 0
-    code: int = 0
 
 
 def rows(rng: np.random.Generator, run: int, samples: int) -> list[MeasurementRecord]:
@@ -115,19 +113,28 @@ def commands(ledger: Path) -> dict[str, list[str]]:
     }  # fmt: skip
 
 
+#: Starts the command from a small process: a child's peak begins at the size of its parent.
+WATCH = """
+import json, os, subprocess, sys, time
+start = time.perf_counter_ns()
+child = subprocess.Popen(sys.argv[1:], stdout=subprocess.DEVNULL)
+_, status, usage = os.wait4(child.pid, 0)
+child.returncode = os.waitstatus_to_exitcode(status)
+print(json.dumps({
+    "wall_s": (time.perf_counter_ns() - start) / 1e9, "cpu_s": usage.ru_utime + usage.ru_stime,
+    "resident_bytes": usage.ru_maxrss * 1024, "code": child.returncode,
+}))
+"""
+
+
 def timed(command: list[str], seen: Seen) -> None:
-    start = time.perf_counter_ns()
-    with subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE) as child:
-        _, status, usage = os.wait4(child.pid, 0)
-        child.returncode = os.waitstatus_to_exitcode(status)
-        assert child.stderr is not None
-        message = child.stderr.read().decode()
-    seen.wall_s.append((time.perf_counter_ns() - start) / 1e9)
-    seen.cpu_s.append(usage.ru_utime + usage.ru_stime)
-    seen.resident_bytes = max(seen.resident_bytes, usage.ru_maxrss * 1024)
-    seen.code = child.returncode
-    if child.returncode not in {0, 1}:
-        raise SystemExit(f"{' '.join(command)} failed: {message}")
+    watch = [sys.executable, "-I", "-S", "-c", WATCH, *command]
+    found = json.loads(subprocess.run(watch, check=True, stdout=subprocess.PIPE).stdout)
+    seen.wall_s.append(found["wall_s"])
+    seen.cpu_s.append(found["cpu_s"])
+    seen.resident_bytes = max(seen.resident_bytes, found["resident_bytes"])
+    if found["code"] not in {0, 1}:
+        raise SystemExit(f"{' '.join(command)} failed")
 
 
 def main() -> int:
@@ -141,6 +148,7 @@ def main() -> int:
         path = options.ledger or Path(folder) / "ledger.duckdb"
         if not path.exists():
             fill(path, options.samples)
+        Ledger(path)  # brings an older one up to date
         found = measure(path, options.repeats)
         size = path.stat().st_size
     if options.json:

@@ -10,6 +10,7 @@ from ipfs_accelerate.evidence.regressions.history import (
     Point,
     read_history,
 )
+from ipfs_accelerate.evidence.regressions.planning import RunPlan, plan_runs
 
 __all__ = [
     "CaseKey",
@@ -20,11 +21,13 @@ __all__ = [
     "Forecast",
     "Point",
     "Report",
+    "RunPlan",
     "accept",
     "accepted",
     "find_changes",
     "find_regressions",
     "forecast_next",
+    "plan_runs",
     "read_history",
     "store_findings",
 ]

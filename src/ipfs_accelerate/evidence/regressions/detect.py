@@ -27,9 +27,21 @@ if TYPE_CHECKING:
 
     from ipfs_accelerate.evidence.regressions.noise import Noise
 
-__all__ = ["FEWEST_RUNS", "Change", "Split", "find_changes", "largest_step"]
+__all__ = [
+    "ALPHA",
+    "FEWEST_RUNS",
+    "Change",
+    "Split",
+    "dependence_inflation",
+    "find_changes",
+    "largest_step",
+    "needed_t",
+]
 
 ChangeKind = Literal["step", "drift", "variance"]
+#: Probability of any finding in a series without change; ``benchmarks/regression_recall.py``
+#: counts the false alarms that come of it on the noise of a machine.
+ALPHA = 0.001
 #: Below this many runs nothing can be said.
 FEWEST_RUNS = 6
 #: Relative shift that is looked for most closely.
@@ -170,7 +182,7 @@ def _seen(scores: NDArray[np.float64], shortest: int, weight: float) -> _Seen | 
     if cut is None:
         return None
     n = len(scores)
-    t = max(cut.t / np.sqrt(_inflation(_unexplained(scores, cut.index))), 1e-9)
+    t = max(cut.t / np.sqrt(dependence_inflation(_unexplained(scores, cut.index))), 1e-9)
     p = _largest_p_value(2 * float(stdtr(n - 2, -t)), n, shortest)
     return _Seen(cut.index, float(t), min(1.0, p / weight))
 
@@ -247,7 +259,7 @@ def _unexplained(scores: NDArray[np.float64], k: int) -> NDArray[np.float64]:
     return scores - fitted
 
 
-def _inflation(residual: NDArray[np.float64]) -> float:
+def dependence_inflation(residual: NDArray[np.float64]) -> float:
     """How much more a mean of these runs varies because neighbours resemble each other."""
     n, power = len(residual), float(np.square(residual).sum())
     if power == 0:
@@ -275,6 +287,18 @@ def _largest_p_value(p: float, n: int, shortest: int) -> float:
     density = np.exp(-(z**2) / 2) / np.sqrt(2 * np.pi)
     crossing = np.minimum(2 * density * np.sqrt((1 - correlation) / np.pi), p)
     return float(min(1.0, p + crossing.sum()))
+
+
+def needed_t(n: int, alpha: float) -> float:
+    """Where a shift within the noise of ``n`` runs begins to be found."""
+    from scipy.special import stdtr
+
+    low, high = 0.0, 1e3
+    for _ in range(40):
+        middle = (low + high) / 2
+        p = _largest_p_value(2 * float(stdtr(n - 2, -middle)), n, _SHORTEST_NEAR)
+        low, high = (middle, high) if p > alpha * (1 - _WIDE_WEIGHT) else (low, middle)
+    return high
 
 
 def _outlier_p_value(logs: NDArray[np.float64], split: Split) -> float:

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Literal
 import numpy as np
 
 from ipfs_accelerate.errors import InputError
-from ipfs_accelerate.evidence.regressions.detect import FEWEST_RUNS, find_changes
+from ipfs_accelerate.evidence.regressions.detect import ALPHA, FEWEST_RUNS, find_changes
 from ipfs_accelerate.evidence.statistics.multiplicity import adjust
 
 if TYPE_CHECKING:
@@ -20,9 +20,6 @@ if TYPE_CHECKING:
 
 __all__ = ["ALPHA", "THRESHOLD", "Cause", "Finding", "Report", "find_regressions"]
 
-#: Probability of any finding in a series without change. Real noise is worse than the model of it:
-#: with this, ``benchmarks/regression_recall.py`` counts false alarms per comparison.
-ALPHA = 0.001
 #: Relative difference below which a change is not worth anybody's time.
 THRESHOLD = 0.01
 _LOAD_STEP = 0.10
@@ -193,11 +190,12 @@ def _urgency(finding: Finding) -> tuple[int, float]:
 
 def _causes(points: Sequence[Point], index: int) -> tuple[Cause, ...]:
     last, first = points[index - 1], points[index]
-    names = sorted({*last.facts, *first.facts})
+    before, after = last.facts, first.facts
+    names = sorted({*before, *after})
     environment = [
-        Cause("environment", name, last.facts.get(name), first.facts.get(name))
+        Cause("environment", name, before[name], after[name])
         for name in names
-        if name in last.facts and name in first.facts and last.facts[name] != first.facts[name]
+        if name in before and name in after and before[name] != after[name]
     ]
     commit = []
     if last.git_commit != first.git_commit and last.git_commit and first.git_commit:

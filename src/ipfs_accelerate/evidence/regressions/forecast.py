@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from ipfs_accelerate.evidence.statistics.ranks import kendall_p_value, kendall_tau
 from ipfs_accelerate.telemetry import Origin
 
 if TYPE_CHECKING:
@@ -55,7 +56,7 @@ def forecast_next(medians_ns: NDArray[np.float64]) -> Forecast:
         Theil (1950) and Sen (1968) for the slope, used when Kendall's test shows it at 5 %; the
         interval from the t distribution with a deviation from the median absolute residual.
     """
-    from scipy import stats
+    from scipy.special import stdtrit
 
     n = len(medians_ns)
     if n < _FEWEST:
@@ -63,14 +64,16 @@ def forecast_next(medians_ns: NDArray[np.float64]) -> Forecast:
         return Forecast(Origin.PREDICTED.value, None, None, None, _CONFIDENCE, None, reason)
     logs, at = np.log(medians_ns), np.arange(n)
     is_constant = bool(np.ptp(logs) == 0)
-    has_trend = not is_constant and float(np.asarray(stats.kendalltau(at, logs))[1]) < 0.05
-    slope = float(np.asarray(stats.theilslopes(logs, at))[0]) if has_trend else 0.0
+    has_trend = (
+        not is_constant and kendall_p_value(kendall_tau(at.astype(np.float64), logs), n) < 0.05
+    )
+    slope = _median_slope(logs) if has_trend else 0.0
     level = float(np.median(logs - slope * at))
     residual = logs - level - slope * at
     deviation = 1.4826 * float(np.median(np.abs(residual))) * n / (n - 1 - has_trend)
     center = level + slope * n
     lever = 1 + 1 / n + (3 * (n + 1) / (n * (n - 1)) if has_trend else 0.0)
-    reach = float(stats.t.ppf(0.5 + _CONFIDENCE / 2, n - 1 - has_trend)) * deviation * lever**0.5
+    reach = float(stdtrit(n - 1 - has_trend, 0.5 + _CONFIDENCE / 2)) * deviation * lever**0.5
     return Forecast(
         origin=Origin.PREDICTED.value,
         median_ns=float(np.exp(center)),
@@ -79,3 +82,8 @@ def forecast_next(medians_ns: NDArray[np.float64]) -> Forecast:
         confidence=_CONFIDENCE,
         slope_per_run=float(np.expm1(slope)),
     )
+
+
+def _median_slope(logs: NDArray[np.float64]) -> float:
+    i, j = np.triu_indices(len(logs), 1)
+    return float(np.median((logs[j] - logs[i]) / (j - i)))

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import json
+import math
 from dataclasses import dataclass
+from functools import lru_cache
 from statistics import NormalDist
 from typing import TYPE_CHECKING
 
@@ -22,7 +24,8 @@ __all__ = ["CaseKey", "CaseSeries", "Point", "read_history"]
 _SQL = """
 SELECT model_name, host, device_id, device_name, target, test_case, run_id, created_at,
     model_version, git_commit, latency_p50_ns, latency_low_ns, latency_high_ns, confidence,
-    driver_version, platform_version, executed_precision, metrics, environment
+    driver_version, platform_version, executed_precision, environment,
+    try_cast(metrics ->> 'foreign_cpu_share' AS DOUBLE) AS load
 FROM performance_history
 WHERE origin = 'measured' AND status = 'ok' AND (? IS NULL OR created_at >= ?)
 ORDER BY created_at, run_id"""
@@ -64,8 +67,8 @@ class Point:
         git_commit: ``None`` outside a repository.
         median_ns: Median of its samples.
         error: Relative standard error of it, from its interval; ``None`` when unknown.
-        facts: What may explain a change: versions, driver, settings, by name.
         load: Share of the machine that others took; ``None`` when unknown.
+        recorded: What is known of the machine, as the ledger has it.
     """
 
     run_id: str
@@ -73,8 +76,13 @@ class Point:
     git_commit: str | None
     median_ns: float
     error: float | None
-    facts: Mapping[str, object]
     load: float | None
+    recorded: Mapping[str, object]
+
+    @property
+    def facts(self) -> dict[str, object]:
+        """What may explain a change: versions, driver, settings, by name."""
+        return _facts(self.recorded, _parsed(self.recorded["environment"]))
 
 
 @dataclass(frozen=True, slots=True)
@@ -129,17 +137,15 @@ def _series(key: CaseKey, rows: Sequence[Mapping[str, object]]) -> CaseSeries:
 
 
 def _point(row: Mapping[str, object]) -> Point:
-    environment, metrics = _parsed(row["environment"]), _parsed(row["metrics"])
-    commit = row["git_commit"]
-    load = metrics.get("foreign_cpu_share")
+    commit, load = row["git_commit"], row["load"]
     return Point(
         run_id=str(row["run_id"]),
         created_at=row["created_at"],  # type: ignore[arg-type]
         git_commit=None if commit is None else str(commit),
         median_ns=_number(row["latency_p50_ns"]),
         error=_error(row),
-        facts=_facts(row, environment),
-        load=float(load) if isinstance(load, (int, float)) else None,
+        load=float(load) if isinstance(load, float) else None,
+        recorded=row,
     )
 
 
@@ -148,7 +154,12 @@ def _error(row: Mapping[str, object]) -> float | None:
     level = _number(row["confidence"])
     if not 0 < low <= high or not 0 < level < 1:
         return None
-    return float(np.log(high / low)) / (2 * NormalDist().inv_cdf(0.5 + level / 2))
+    return math.log(high / low) / (2 * _critical(level))
+
+
+@lru_cache(maxsize=64)
+def _critical(level: float) -> float:
+    return NormalDist().inv_cdf(0.5 + level / 2)
 
 
 def _facts(row: Mapping[str, object], environment: Mapping[str, object]) -> dict[str, object]:
@@ -174,4 +185,4 @@ def _parsed(text: object) -> dict[str, object]:
 
 
 def _number(value: object) -> float:
-    return float(value) if isinstance(value, (int, float)) and np.isfinite(value) else 0.0
+    return float(value) if isinstance(value, (int, float)) and math.isfinite(value) else 0.0

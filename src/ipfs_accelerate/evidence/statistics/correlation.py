@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Literal
 import numpy as np
 
 from ipfs_accelerate.errors import InputError, UnknownNameError
+from ipfs_accelerate.evidence.statistics.ranks import kendall_tau, ranks
 
 if TYPE_CHECKING:
     from numpy.typing import ArrayLike, NDArray
@@ -67,12 +68,10 @@ def correlate(x: ArrayLike, y: ArrayLike, kind: Kind = "spearman") -> Correlatio
 
 
 def _coefficient(a: NDArray[np.float64], b: NDArray[np.float64], kind: Kind) -> float:
-    from scipy import stats
-
     if kind == "kendall":
-        return float(np.asarray(stats.kendalltau(a, b))[0])
+        return kendall_tau(a, b)
     if kind == "spearman":
-        a, b = stats.rankdata(a), stats.rankdata(b)
+        a, b = ranks(a), ranks(b)
     return float(np.clip(np.corrcoef(a, b)[0, 1], -1, 1))
 
 
@@ -83,13 +82,13 @@ def _p_value(coefficient: float, n: float, kind: Kind) -> float:
         Kendall (1938), A new measure of rank correlation, Biometrika 30: variance
         ``2 (2n + 5) / (9 n (n - 1))``.
     """
-    from scipy import stats
+    from scipy.special import ndtr, stdtr
 
     if kind == "kendall":
         deviation = np.sqrt(2 * (2 * n + 5) / (9 * n * (n - 1)))
-        return float(2 * stats.norm.sf(abs(coefficient) / deviation))
+        return float(2 * ndtr(-abs(coefficient) / deviation))
     rest = max(1 - coefficient**2, 1e-300)
-    return float(2 * stats.t.sf(abs(coefficient) * np.sqrt((n - 2) / rest), n - 2))
+    return float(2 * stdtr(n - 2, -abs(coefficient) * np.sqrt((n - 2) / rest)))
 
 
 def _effective(a: NDArray[np.float64], b: NDArray[np.float64]) -> float:
@@ -108,9 +107,8 @@ def _effective(a: NDArray[np.float64], b: NDArray[np.float64]) -> float:
 
 
 def _autocorrelation(x: NDArray[np.float64], lags: NDArray[np.intp]) -> NDArray[np.float64]:
-    from scipy import signal
-
     unit = x - x.mean()
-    full = signal.correlate(unit, unit, method="fft")[len(x) - 1 :]
+    power = np.abs(np.fft.rfft(unit, 2 * len(x))) ** 2
+    full = np.fft.irfft(power, 2 * len(x))
     found: NDArray[np.float64] = full[lags] / full[0] * len(x) / (len(x) - lags)
     return found
