@@ -15,7 +15,7 @@ __all__ = ["KEY_VARIABLES", "keys_from_environment"]
 #: Kind of service → variables, the first one set wins. The names are those of the services' own
 #: clients where there is one, and ``<SERVICE>_API_KEY`` elsewhere.
 KEY_VARIABLES: Mapping[str, tuple[str, ...]] = {
-    "claude": ("ANTHROPIC_API_KEY", "CLAUDE_API_KEY"),
+    "anthropic": ("ANTHROPIC_API_KEY", "CLAUDE_API_KEY"),
     "gemini": ("GEMINI_API_KEY", "GOOGLE_API_KEY"),
     "groq": ("GROQ_API_KEY",),
     "local": (),
