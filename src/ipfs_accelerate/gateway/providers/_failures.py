@@ -44,10 +44,9 @@ class Refusal:
     retry_after_s: float | None = None
 
 
-_SAFE_WORD = re.compile(r"[A-Za-z][A-Za-z0-9_.\-\[\]]{0,63}", re.ASCII)
-_SECRET_LIKE = re.compile(
-    r"(?i)^(sk|gsk|hf|aiza|xai|bearer|key)[-_]?.{12,}|[a-z0-9]{24,}", re.ASCII
-)
+# Letters only: keys and prompts echoed as a code have digits or spaces in them.
+_SAFE_CODE = re.compile(r"[A-Za-z][A-Za-z_.\-]{0,47}", re.ASCII)
+_SAFE_PARAM = re.compile(r"[A-Za-z][A-Za-z_.]{0,31}(\[\d{1,3}\][A-Za-z_.]{0,31}){0,4}", re.ASCII)
 _SPENT_CODES = {"insufficient_quota", "billing_error", "billing_hard_limit_reached"}
 _SPENT_WORDS = re.compile(r"(?i)credit balance|exceeded your (current|monthly) quota|PerDay")
 _FILTER_CODES = {
@@ -130,10 +129,10 @@ def error_for(refusal: Refusal, *, provider: str, endpoint: str) -> AccelerateEr
     details: dict[str, object] = {"provider": provider, "endpoint": endpoint}
     if refusal.status is not None:
         details["status"] = refusal.status
-    code = next((c for c in refusal.codes if _is_safe(c)), None)
+    code = next((c for c in refusal.codes if _SAFE_CODE.fullmatch(c)), None)
     if code is not None:
         details["provider_code"] = code
-    if refusal.param is not None and _is_safe(refusal.param):
+    if refusal.param is not None and _SAFE_PARAM.fullmatch(refusal.param):
         details["param"] = refusal.param
     if refusal.retry_after_s is not None:
         details["retry_after_s"] = refusal.retry_after_s
@@ -184,7 +183,3 @@ def _hint(
     if kind is ModelNotFoundError:
         return "ask the endpoint for its models"
     return None
-
-
-def _is_safe(word: str) -> bool:
-    return bool(_SAFE_WORD.fullmatch(word)) and not _SECRET_LIKE.search(word)

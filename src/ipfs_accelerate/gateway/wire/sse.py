@@ -9,8 +9,7 @@ not an event.
 from __future__ import annotations
 
 import codecs
-from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 
 from ipfs_accelerate.errors import MalformedAnswerError
 from ipfs_accelerate.gateway.wire.lines import MOST_LINE_BYTES, LineSplitter
@@ -23,8 +22,7 @@ __all__ = ["SseEvent", "SseParser"]
 _BOM = codecs.BOM_UTF8
 
 
-@dataclass(frozen=True, slots=True)
-class SseEvent:
+class SseEvent(NamedTuple):
     """One event.
 
     Attributes:
@@ -56,7 +54,7 @@ class SseParser:
         self._data: list[bytes] = []
         self._data_bytes = 0
         self._event = b""
-        self._id = b""
+        self._id = ""
 
     def feed(self, data: bytes) -> Iterator[SseEvent]:
         """The events that are complete now; iterate to the end before feeding more.
@@ -104,7 +102,7 @@ class SseParser:
         elif name == b"event":
             self._event = value
         elif name == b"id" and b"\0" not in value:
-            self._id = value
+            self._id = _text(value)
         elif name == b"retry" and value.isdigit() and len(value) < 16:
             self.retry_ms = int(value)
 
@@ -115,9 +113,11 @@ class SseParser:
         data = self._data[0] if len(self._data) == 1 else b"\n".join(self._data)
         self._data = []
         self._data_bytes = 0
-        try:
-            return SseEvent(
-                data.decode(), event.decode() if event else "message", self._id.decode()
-            )
-        except UnicodeDecodeError as error:
-            raise MalformedAnswerError("an event of a stream is not UTF-8") from error
+        return SseEvent(_text(data), _text(event) if event else "message", self._id)
+
+
+def _text(data: bytes) -> str:
+    try:
+        return data.decode()
+    except UnicodeDecodeError as error:
+        raise MalformedAnswerError("an event of a stream is not UTF-8") from error
