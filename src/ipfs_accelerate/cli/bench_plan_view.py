@@ -46,9 +46,15 @@ def print_plan(found: CoveragePlan, *, budget_s: float | None) -> None:
     screen = console()
     order = {id(cell): str(i) for i, cell in enumerate(found.choice.chosen, start=1)}
     order |= {id(cell): "–" for cell in found.choice.left_out}
-    for workload in dict.fromkeys(cell.wanted.workload for cell in found.cells):
-        own = [cell for cell in found.cells if cell.wanted.workload == workload]
-        screen.print(_table(workload, own, order))
+    workloads: dict[tuple[str, str], list[Cell]] = {}
+    for cell in found.cells:
+        workloads.setdefault(cell.wanted.workload, []).append(cell)
+    for workload, own in workloads.items():
+        reasons = {c.verdict.reasons for c in own if c.state is State.UNAVAILABLE}
+        if len(reasons) == 1 and all(c.state is State.UNAVAILABLE for c in own):
+            screen.print(f"{' '.join(workload)}: {reasons.pop()[0]}", style="dim", markup=False)
+        else:
+            screen.print(_table(workload, own, order))
     if order:
         text = "cost: ~ from neighbours, ? assumed; # is the order by priority per second"
         screen.print(text, style="dim")
@@ -154,7 +160,7 @@ def _time(seconds: float) -> str:
 
     Example:
         >>> _time(0.4), _time(95), _time(4000)
-        ('0.4 s', '1 min 35 s', '1 h 7 min')
+        ('0.4 s', '1 min 35 s', '1 h 6 min')
     """
     if seconds < 10:
         return f"{seconds:.1f} s"

@@ -183,6 +183,8 @@ def test_a_model_that_is_gone_does_not_stop_the_others(model, store, capsys):
         assert cells[name]["state"] == "unavailable"
         assert cells[name]["reasons"][0].startswith("model cannot be had: ")
         assert cells[name]["estimate"] is None
+    assert _run(["bench", "plan", "--targets", ORT]) == 0
+    assert "/gone/model unknown/b1/s8: model cannot be had: " in capsys.readouterr().out
     only = planned(capsys, path, "--only", "--targets", ORT)["cells"]
     assert [c["model"] for c in only] == [path]
 

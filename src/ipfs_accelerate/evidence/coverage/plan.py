@@ -120,7 +120,7 @@ def _read(ledger: Ledger | None, rules: Rules) -> tuple[list[AttemptRecord], dic
     if ledger is None:
         return [], {}
     with ledger.snapshot():
-        found = read_attempts(ledger, per_series=max(5, rules.attempts))
+        found = read_attempts(ledger, per_series=max(3, rules.attempts))
         return found, read_usage(ledger)
 
 

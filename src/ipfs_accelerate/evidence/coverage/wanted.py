@@ -67,14 +67,21 @@ def known_models(
     named = list(dict.fromkeys(str(ModelRef.parse(text)) for text in refs))
     stored = [] if is_exclusive else list(dict.fromkeys(a.model_name for a in attempts))
     offline = settings.model_copy(update={"offline": True})
+    by_key: dict[str, list[AttemptRecord]] = {}
+    for a in attempts:
+        for key in {a.version, a.model_name}:
+            by_key.setdefault(key, []).append(a)
     found: dict[str, KnownModel] = {}
     for name in dict.fromkeys((*named, *stored)):
         artifact, reason = _resolved(name, settings if name in named else offline)
-        version = artifact.identity if artifact else _last_version(name, attempts)
+        rows = by_key.get(name, [])
+        last = next((a.version for a in rows if a.model_name == name), None)
+        version = artifact.identity if artifact else last
         known = found.get(version or name)
         if known is None or (known.artifact is None and artifact is not None):
-            own = tuple(a for a in attempts if a.version == version or a.model_name == name)
-            found[version or name] = KnownModel(name, artifact, reason, own)
+            others = [a for a in by_key.get(version or "", []) if a.model_name != name]
+            own = sorted((*rows, *others), key=lambda a: a.created_at, reverse=True)
+            found[version or name] = KnownModel(name, artifact, reason, tuple(own))
     return list(found.values())
 
 
@@ -131,27 +138,26 @@ def wanted_cells(
     found: list[Wanted] = []
     for model in models:
         version = model.artifact.identity if model.artifact else None
+        workloads = _workloads(model, sizes)
         for target, verdict in columns:
             reason = model.reason or (None if verdict.usable else verdict.reason)
             now = facts[target] | ({"model files": version} if version else {})
             found += [
                 Wanted(replace(case, target=str(target)), version, now, reason)
-                for case in _workloads(model, sizes)
+                for case in workloads
             ]
     return found
 
 
 def _workloads(model: KnownModel, sizes: Sizes | None) -> list[BenchCase]:
     """One case per shape, of any target."""
-    if model.artifact is None:
-        used = {a.test_case: BenchCase(model.name, a.task, "", a.batch_size, dict(a.shapes))
-                for a in model.attempts}  # fmt: skip
-        return list(used.values()) or [BenchCase(model.name, "unknown", "", 1)]
-    task = model.artifact.task or "unknown"
-    if sizes is None and model.attempts:
-        cases = [BenchCase(model.name, task, "", a.batch_size, dict(a.shapes))
-                 for a in model.attempts]  # fmt: skip
-        return list({case.name: case for case in cases}.values())
+    task = model.artifact.task or "unknown" if model.artifact else None
+    if model.artifact is None or (sizes is None and model.attempts):
+        used = {a.test_case: a for a in model.attempts}.values()
+        cases = [BenchCase(model.name, task or a.task, "", a.batch_size, a.shapes) for a in used]
+        return list({case.name: case for case in cases}.values()) or [
+            BenchCase(model.name, "unknown", "", 1)
+        ]
     anywhere = Selection((Target.parse("any/cpu/fp32"),), frozenset(), (), ())
     return list(make_plan({model.name: model.artifact}, anywhere, sizes or Sizes()).cases)
 
@@ -161,10 +167,6 @@ def _resolved(name: str, settings: Settings) -> tuple[ModelArtifact | None, str 
         return resolve(name, settings=settings), None
     except AccelerateError as error:
         return None, f"model cannot be had: {error.message}"
-
-
-def _last_version(name: str, attempts: Sequence[AttemptRecord]) -> str | None:
-    return next((a.version for a in attempts if a.model_name == name), None)
 
 
 def _matching(
