@@ -26,7 +26,7 @@ def print_assessment(found: Assessment) -> None:
     from rich.text import Text
 
     screen, row = console(), found.evidence.subject
-    screen.print(f"{row.result_id[:8]}  {row.target}  {row.test_case}", markup=False)
+    screen.print(f"{row.result_id[:8]}  {row.target}  {row.test_case}", markup=False, emoji=False)
     table = Table(box=box.SIMPLE_HEAD, pad_edge=False)
     for title in ("", "rule", "weight", "quality", "what was found"):
         table.add_column(title, overflow="fold")
@@ -40,7 +40,7 @@ def print_assessment(found: Assessment) -> None:
     for effect, words in _EFFECTS.items():
         held = [rule.id for rule, _ in found.held_by(effect)]
         if held:
-            screen.print(f"  {words}: {', '.join(held)}", markup=False, soft_wrap=True)
+            screen.print(f"  {words}: {', '.join(held)}", markup=False, emoji=False, soft_wrap=True)
 
 
 def print_audit(certificate: Certificate, found: Audit, *, has_ledger: bool) -> None:
@@ -49,20 +49,27 @@ def print_audit(certificate: Certificate, found: Audit, *, has_ledger: bool) -> 
     subject = body["subject"]
     if isinstance(subject, dict):
         for name in ("model", "target", "test_case", "executed_precision", "device", "host"):
-            screen.print(f"{name.replace('_', ' '):<20}{subject.get(name)}", markup=False)
-    screen.print(f"{'level':<20}{body['level']}, score {_number(body['score'])}", markup=False)
+            screen.print(
+                f"{name.replace('_', ' '):<20}{subject.get(name)}", markup=False, emoji=False
+            )
+    screen.print(
+        f"{'level':<20}{body['level']}, score {_number(body['score'])}", markup=False, emoji=False
+    )
     for claim in _claims(body["claims"]):
-        screen.print(f"{'claim':<20}{claim}", markup=False)
-    screen.print(f"{'issued':<20}{certificate.issued:%Y-%m-%d %H:%M} UTC", markup=False)
-    screen.print(f"{'signed by':<20}{', '.join(map(str, certificate.signers))}", soft_wrap=True)
+        screen.print(f"{'claim':<20}{claim}", markup=False, emoji=False)
+    screen.print(
+        f"{'issued':<20}{certificate.issued:%Y-%m-%d %H:%M} UTC", markup=False, emoji=False
+    )
+    signers = ", ".join(map(str, certificate.signers))
+    screen.print(f"{'signed by':<20}{signers}", markup=False, emoji=False, soft_wrap=True)
     checked = f"{found.rows_checked} rows are what they were" if has_ledger else "not checked"
-    screen.print(f"{'evidence':<20}{checked}", markup=False)
+    screen.print(f"{'evidence':<20}{checked}", markup=False, emoji=False)
     if found.level_now is not None:
         now = f"{found.level_now}, score {_number(found.score_now)}"
-        screen.print(f"{'rules of today':<20}{now}", markup=False)
+        screen.print(f"{'rules of today':<20}{now}", markup=False, emoji=False)
     screen.print("[green]it holds[/]" if found.holds else "[red]it does not hold[/]")
     for problem in found.problems:
-        screen.print(f"  {problem}", markup=False, soft_wrap=True)
+        screen.print(f"  {problem}", markup=False, emoji=False, soft_wrap=True)
 
 
 def _mark(verdict: Verdict) -> Text:

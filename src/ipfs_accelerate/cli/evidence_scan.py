@@ -102,11 +102,11 @@ def _print(found: Sequence[Report], *, shows_all: bool) -> None:
             continue
         screen.print(
             f"{report.verdict:<15}{report.path}",
-            style=colours.get(report.verdict, ""), markup=False, soft_wrap=True,
+            style=colours.get(report.verdict, ""), markup=False, emoji=False, soft_wrap=True,
         )  # fmt: skip
         for reason in report.reasons[:_SHOWN_REASONS]:
             place = f"line {reason.line}" if reason.line else "file"
-            screen.print(f"    {place}: {reason.text}", markup=False, soft_wrap=True)
+            screen.print(f"    {place}: {reason.text}", markup=False, emoji=False, soft_wrap=True)
         hidden = len(report.reasons) - _SHOWN_REASONS
         if hidden > 0:
             screen.print(f"    and {hidden} more (--json)", style="dim")

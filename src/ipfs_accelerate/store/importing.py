@@ -183,33 +183,35 @@ def _measurements(
     path: Path, context: LegacyContext, report: ImportReport
 ) -> Iterator[MeasurementRecord]:
     try:
-        records = _records(path)
+        records, shared = _records(path)
     except RefusedError as error:
         report.refused.append(RefusedRecord(str(path), None, error.reason, str(error)))
         return
     report.records += len(records)
     for index, record in enumerate(records):
+        whole = {**shared, **record} if shared and isinstance(record, dict) else record
         try:
-            yield legacy_measurement(record, context)
+            yield legacy_measurement(whole, context)
         except RefusedError as error:
             report.refused.append(RefusedRecord(str(path), index, error.reason, str(error)))
 
 
-def _records(path: Path) -> list[object]:
+def _records(path: Path) -> tuple[list[object], dict[str, object]]:
+    """Records of a file, and what all of them have in common."""
     try:
         document = json.loads(path.read_bytes())
     except (OSError, ValueError, RecursionError) as error:
         raise RefusedError(Refusal.UNREADABLE_FILE, f"not JSON: {error}") from error
     if isinstance(document, list):
-        return list(_flat(document))
+        return list(_flat(document)), {}
     if not isinstance(document, dict):
         raise RefusedError(Refusal.NO_RECORDS, f"the file is a bare {type(document).__name__}")
     for name in _LISTS:
         listed = document.get(name)
         if isinstance(listed, list):
             shared = {k: v for k, v in document.items() if isinstance(v, (str, int, float))}
-            return [{**shared, **r} if isinstance(r, dict) else r for r in _flat(listed)]
-    return [document]
+            return list(_flat(listed)), shared
+    return [document], {}
 
 
 def _flat(entries: list[object]) -> Iterator[object]:

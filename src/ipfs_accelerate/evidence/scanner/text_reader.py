@@ -84,7 +84,8 @@ def read_notebook(text: str) -> Document:
     Raises:
         ValueError: It is no notebook.
     """
-    cells = json.loads(text).get("cells")
+    document = json.loads(text)
+    cells = document.get("cells") if isinstance(document, dict) else None
     if not isinstance(cells, list):
         raise ValueError("a notebook has cells")  # noqa: TRY004 (of the file, not of a caller)
     lines: list[tuple[int, str]] = []
