@@ -58,6 +58,7 @@ class Attempt:
         is_alternated: Whether it was sampled in alternation with others.
         error: What went wrong, as JSON text; ``None`` when nothing did.
         runs: Attempts of this cell in all.
+        recent_since: When the oldest of its recent attempts was, UTC.
     """
 
     result_id: str
@@ -79,28 +80,31 @@ class Attempt:
     is_alternated: bool
     error: str | None
     runs: int
+    recent_since: datetime
 
 
 _ATTEMPTS_SQL = """
 WITH numbered AS (
     SELECT r.rowid AS number, s.model_id,
-        row_number() OVER cell AS age, count(*) OVER (PARTITION BY m.model_name, h.host,
-            h.device_name, s.target, s.test_case) AS runs
+        row_number() OVER newest AS age, count(*) OVER cell AS runs,
+        min(r.created_at) OVER recent AS recent_since
     FROM results r
     JOIN series s USING (series_key) JOIN models m USING (model_id)
     JOIN hardware_platforms h USING (hardware_id)
     WHERE r.origin = ? AND r.status <> 'cancelled' AND (? IS NULL OR r.created_at >= ?)
-    WINDOW cell AS (PARTITION BY m.model_name, h.host, h.device_name, s.target, s.test_case
-        ORDER BY r.created_at DESC, r.rowid DESC)
+    WINDOW cell AS (PARTITION BY m.model_name, h.host, h.device_name, s.target, s.test_case),
+        newest AS (cell ORDER BY r.created_at DESC, r.rowid DESC),
+        recent AS (newest ROWS BETWEEN CURRENT ROW AND {recent} FOLLOWING)
 ),
-chosen AS (SELECT number, age, runs FROM numbered WHERE age <= ?)
+chosen AS (SELECT number, age, runs, recent_since FROM numbered WHERE age <= ?)
 SELECT r.result_id, s.model_id, m.model_name, h.host, h.device_name, s.target, s.test_case,
     m.metadata ->> 'model_type' AS model_type, m.architecture, r.origin, r.status, r.created_at,
     r.latency_p50_ns, coalesce(len(p.samples_ns), 0) AS samples,
     list_min(p.samples_ns) AS least_ns, r.flags,
     coalesce((d.environment ->> 'interleaved') = 'true'
         AND (d.environment ->> 'group') IS NOT NULL, false) AS is_alternated,
-    CASE WHEN r.status <> 'ok' THEN d.error END AS error, c.runs
+    CASE WHEN r.status <> 'ok' THEN d.error END AS error, c.runs,
+    c.recent_since
 FROM chosen c JOIN results r ON r.rowid = c.number
 JOIN series s USING (series_key) JOIN models m USING (model_id)
 JOIN hardware_platforms h USING (hardware_id)
@@ -109,7 +113,11 @@ ORDER BY m.model_name, h.host, h.device_name, s.test_case, s.target, c.age"""
 
 
 def read_attempts(
-    ledger: Ledger, *, origin: Origin = Origin.MEASURED, since: datetime | None = None
+    ledger: Ledger,
+    *,
+    origin: Origin = Origin.MEASURED,
+    since: datetime | None = None,
+    recent: int = 1,
 ) -> list[Attempt]:
     """The newest attempts of every model, device, target and workload, newest first in each.
 
@@ -117,16 +125,19 @@ def read_attempts(
         ledger: Where they are.
         origin: Only rows of this origin.
         since: Only rows since then.
+        recent: Attempts that count as recent, from the one at hand.
     """
     moment = None if since is None else naive_utc(since)
-    found = ledger.query(_ATTEMPTS_SQL, [origin.value, moment, moment, _ATTEMPTS]).to_dicts()
+    sql = _ATTEMPTS_SQL.format(recent=int(recent) - 1)
+    found = ledger.query(sql, [origin.value, moment, moment, _ATTEMPTS]).to_dicts()
     return [
         Attempt(
             **{
                 **row,
                 "origin": Origin(str(row["origin"])),
                 "status": CaseStatus(str(row["status"])),
-                "created_at": cast("datetime", row["created_at"]).replace(tzinfo=UTC),
+                "created_at": _moment(row["created_at"]),
+                "recent_since": _moment(row["recent_since"]),
                 "flags": tuple(cast("list[str]", row["flags"] or ())),
             }  # type: ignore[arg-type]
         )
@@ -192,7 +203,7 @@ def _record(row: Mapping[str, object]) -> MeasurementRecord:
         ),
         origin=Origin(str(row["origin"])),
         status=CaseStatus(str(row["status"])),
-        created_at=cast("datetime", row["created_at"]).replace(tzinfo=UTC),
+        created_at=_moment(row["created_at"]),
     )
     key = str(row["result_id"])
     if record.result_id != key:
@@ -200,6 +211,10 @@ def _record(row: Mapping[str, object]) -> MeasurementRecord:
 
         record = replace(record, imported_key=key)
     return record
+
+
+def _moment(value: object) -> datetime:
+    return cast("datetime", value).replace(tzinfo=UTC)
 
 
 def _parsed(text: object) -> dict[str, object] | None:
@@ -260,7 +275,7 @@ def read_profiles(ledger: Ledger, *, origin: Origin = Origin.MEASURED) -> list[S
         shares.setdefault(str(run_id), {})[str(name)] = float(str(value))
     return [
         StoredProfile(
-            **{**row, "created_at": cast("datetime", row["created_at"]).replace(tzinfo=UTC)},  # type: ignore[arg-type]
+            **{**row, "created_at": _moment(row["created_at"])},  # type: ignore[arg-type]
             shares=shares.get(str(row["run_id"]), {}),
         )
         for row in found

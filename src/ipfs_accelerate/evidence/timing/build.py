@@ -20,7 +20,7 @@ from ipfs_accelerate.evidence.timing.limits import limits_of
 from ipfs_accelerate.evidence.timing.ranking import Places, rank_rows
 from ipfs_accelerate.evidence.timing.report import ClassReport, Ranking, TimingReport
 from ipfs_accelerate.evidence.timing.selection import select
-from ipfs_accelerate.evidence.timing.trends import FEWEST_RUNS, find_trends
+from ipfs_accelerate.evidence.timing.trends import FEWEST_RUNS, NEWEST_RUNS, find_trends
 from ipfs_accelerate.store.timing import (
     count_origins,
     read_attempts,
@@ -67,13 +67,13 @@ def timing_report(
     """
     keys = find_classes(classes)
     with ledger.snapshot():
-        attempts = read_attempts(ledger, origin=origin, since=since)
+        attempts = read_attempts(ledger, origin=origin, since=since, recent=NEWEST_RUNS)
         groups = select(attempts, keys)
         cells = [cell for group in groups for cell in group.cells]
         ids = [c.attempt.result_id for c in cells if not c.has_failed]
         rows = {row.result_id: row for row in read_results(ledger, ids)}
         profiles = read_profiles(ledger, origin=origin)
-        trends = _trends(ledger, cells, since) if origin is Origin.MEASURED else ()
+        trends = _trends(ledger, cells) if origin is Origin.MEASURED else ()
         others = count_origins(ledger, since=since)
     rankings: dict[str, list[Ranking]] = {key.name: [] for key in keys}
     for done, group in enumerate(groups, start=1):
@@ -109,16 +109,13 @@ def timing_report(
     )
 
 
-def _trends(ledger: Ledger, cells: Iterable[Cell], since: datetime | None) -> tuple[Trend, ...]:
-    """Of the cells with enough runs; the history is not read where there is none."""
-    wanted = {
-        (c.attempt.model_name, c.attempt.host, c.attempt.target, c.attempt.test_case)
-        for c in cells
-        if c.attempt.runs >= FEWEST_RUNS
-    }
-    if not wanted:
+def _trends(ledger: Ledger, cells: Iterable[Cell]) -> tuple[Trend, ...]:
+    """Of the cells with enough runs; no more of the history is read than enters."""
+    long = [cell.attempt for cell in cells if cell.attempt.runs >= FEWEST_RUNS]
+    if not long:
         return ()
-    history = read_history(ledger, since=since)
+    wanted = {(a.model_name, a.host, a.target, a.test_case) for a in long}
+    history = read_history(ledger, since=min(a.recent_since for a in long))
     return find_trends(
         case
         for case in history

@@ -118,21 +118,56 @@ def compare_pair(faster: MeasurementRecord, slower: MeasurementRecord, *, family
         slower: The other.
         family: Pairs that could have been compared.
     """
-    found = speed_ratio(slower, faster)
-    p = _p_value(found.ratio, found.low, found.high, found.confidence)
+    ratio, low, high, confidence = _ratio(faster, slower)
+    p = _p_value(ratio, low, high, confidence)
     return Pair(
         faster=faster.target,
         slower=slower.target,
         faster_id=faster.result_id,
         slower_id=slower.result_id,
-        ratio=found.ratio,
-        low=found.low,
-        high=found.high,
-        confidence=found.confidence,
+        ratio=ratio,
+        low=low,
+        high=high,
+        confidence=confidence,
         p_value=p,
         adjusted_p_value=min(1.0, p * family),
         reason=_why_not_comparable(faster, slower),
     )
+
+
+def _ratio(
+    faster: MeasurementRecord, slower: MeasurementRecord
+) -> tuple[float, float, float, float]:
+    """Ratio of the medians, its interval and the level of that.
+
+    For rows that did not alternate, the stored intervals of their medians are combined as
+    `bench.compare` does with those it computes.
+
+    Source:
+        Zou & Donner (2008), Construction of confidence limits about effect measures, Statist. Med.
+        27 (MOVER).
+    """
+    ends = [(r.latency_low_ns, r.latency_p50_ns, r.latency_high_ns) for r in (faster, slower)]
+    is_stored = all(value for row in ends for value in row)
+    level = faster.confidence
+    if (
+        _have_alternated(faster, slower)
+        or not is_stored
+        or level is None
+        or (level != slower.confidence)
+    ):
+        found = speed_ratio(slower, faster)
+        return found.ratio, found.low, found.high, found.confidence
+    (low_a, mid_a, high_a), (low_b, mid_b, high_b) = np.log(np.array(ends, dtype=np.float64))
+    center = mid_b - mid_a
+    down, up = np.hypot(mid_b - low_b, high_a - mid_a), np.hypot(high_b - mid_b, mid_a - low_a)
+    ratio, low, high = (float(np.exp(v)) for v in (center, center - down, center + up))
+    return ratio, low, high, level
+
+
+def _have_alternated(a: MeasurementRecord, b: MeasurementRecord) -> bool:
+    group = a.environment.get("group")
+    return a.run_id == b.run_id and group is not None and group == b.environment.get("group")
 
 
 def _p_value(ratio: float, low: float, high: float, confidence: float) -> float:
@@ -151,8 +186,7 @@ def _p_value(ratio: float, low: float, high: float, confidence: float) -> float:
 
 
 def _why_not_comparable(a: MeasurementRecord, b: MeasurementRecord) -> str | None:
-    group = a.environment.get("group")
-    if a.run_id == b.run_id and group is not None and group == b.environment.get("group"):
+    if _have_alternated(a, b):
         return None
     disturbed = sorted(DISTURBED.intersection((*a.flags, *b.flags)))
     if not disturbed:

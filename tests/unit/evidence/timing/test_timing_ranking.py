@@ -1,7 +1,10 @@
+from dataclasses import replace
+
 import numpy as np
 import pytest
 
-from ipfs_accelerate.evidence.timing import rank_rows
+from ipfs_accelerate.bench.intervals import median_interval
+from ipfs_accelerate.evidence.timing import compare_pair, rank_rows
 from ipfs_accelerate.evidence.timing.ranking import _p_value
 
 
@@ -12,7 +15,7 @@ def noisy(row, count, seed):
         samples = (5e6 * rng.lognormal(0, 0.05, 60)).astype(np.int64)
         found.append(
             row(f"torch/cpu/t{number}", 5.0, samples_ns=tuple(map(int, samples)),
-                latency_p50_ns=int(np.median(samples)))
+                latency_p50_ns=int(np.median(samples)), latency_low_ns=None)
         )  # fmt: skip
     return found
 
@@ -60,3 +63,17 @@ def test_the_p_value_agrees_with_the_interval_it_is_made_from():
 def test_nothing_and_a_single_row_are_rankings_too(row):
     assert rank_rows([]).rows == ()
     assert rank_rows([row("a/cpu/fp32", 5.0)]).ranks == (1,)
+
+
+def test_stored_intervals_compare_as_the_samples_would(row):
+    rows = noisy(row, 2, seed=3)
+    for number, record in enumerate(rows):
+        found = median_interval(record.samples_ns)
+        rows[number] = replace(
+            record, latency_low_ns=round(found.low), latency_high_ns=round(found.high),
+            run_id=f"run{number}",
+        )  # fmt: skip
+    stored = compare_pair(rows[0], rows[1])
+    sampled = compare_pair(*(replace(r, latency_low_ns=None) for r in rows))
+    for name in ("ratio", "low", "high", "p_value"):
+        assert getattr(stored, name) == pytest.approx(getattr(sampled, name), rel=1e-4)
