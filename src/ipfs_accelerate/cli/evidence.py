@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, TypeVar, cast
 import click
 
 from ipfs_accelerate.cli.evidence_figure import figure, slides
+from ipfs_accelerate.cli.evidence_matrix import matrix
 from ipfs_accelerate.cli.evidence_scan import scan
 from ipfs_accelerate.cli.evidence_timing import timing
 from ipfs_accelerate.cli.output import emit_json, json_option, note
@@ -52,6 +53,7 @@ command.add_command(timing)
 command.add_command(figure)
 command.add_command(slides)
 command.add_command(scan)
+command.add_command(matrix)
 
 
 @command.command(epilog="Example: accel evidence summary --case feature-extraction/b1/s128")

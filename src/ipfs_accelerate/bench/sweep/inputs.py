@@ -17,7 +17,6 @@ if TYPE_CHECKING:
 __all__ = ["InputsNotFoundError", "describe", "find_inputs"]
 
 _BATCH, _TOKENS, _TARGET_TOKENS = 2, 8, 4
-_MOST_ATTEMPTS = 24
 _NOT_DATA = re.compile(
     r"labels|past_key|cache|return_|output_|kwargs|use_|inputs_embeds|loss|causal|session|temperature"
 )
@@ -27,12 +26,18 @@ class InputsNotFoundError(Exception):
     """No set of arguments made the model run; the cause is the error of the first set."""
 
 
-def find_inputs(model: Any, run: Callable[[dict[str, Any]], Any]) -> tuple[dict[str, Any], Any]:  # noqa: ANN401
+def find_inputs(
+    model: Any,  # noqa: ANN401
+    run: Callable[[dict[str, Any]], Any],
+    *,
+    most_attempts: int = 24,
+) -> tuple[dict[str, Any], Any]:
     """Arguments with which the model runs, and what it returned.
 
     Args:
         model: A built model.
         run: Calls it.
+        most_attempts: Sets that are tried.
 
     Raises:
         InputsNotFoundError: All sets failed.
@@ -43,7 +48,7 @@ def find_inputs(model: Any, run: Callable[[dict[str, Any]], Any]) -> tuple[dict[
     seen: set[tuple[str, ...]] = set()
     attempts = 0
     queue = [names]
-    while queue and attempts < _MOST_ATTEMPTS:
+    while queue and attempts < most_attempts:
         names = queue.pop(0)
         if tuple(sorted(names)) in seen:
             continue
@@ -55,7 +60,7 @@ def find_inputs(model: Any, run: Callable[[dict[str, Any]], Any]) -> tuple[dict[
             except Exception as error:  # noqa: BLE001 (a model may raise anything)
                 first = first or error
                 queue += maker.further(names, error)
-            if attempts >= _MOST_ATTEMPTS:
+            if attempts >= most_attempts:
                 break
     raise InputsNotFoundError(f"tried {attempts} sets of inputs") from first
 
@@ -260,9 +265,9 @@ class _Maker:
         lags = [getattr(c, "lags_sequence", None) for c in _configs(self._config)]
         longest = max(next((lag for lag in lags if lag), [0]))
         channels = self.find("num_input_channels", "input_size", "num_time_features", default=1)
-        yield self.normal(_BATCH, length + longest, channels)
-        yield self.normal(_BATCH, length + longest)
-        yield self.normal(_BATCH, length + longest, 1)
+        plain, wide = (_BATCH, length + longest), (_BATCH, length + longest, channels)
+        for shape in (plain, wide) if longest else (wide, plain):
+            yield self.normal(*shape)
 
     def times(self, name: str) -> Iterator[Any]:
         """Features of points in time, as many as the values they belong to."""

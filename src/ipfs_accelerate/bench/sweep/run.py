@@ -211,9 +211,11 @@ def _record(outcome: Mapping[str, Any], trial: Trial, told: _Told, run_id: str) 
     facts = outcome.get("facts") or {}
     target = str(outcome["target"])
     versions = versions_of(target)
+    release = versions.get("transformers", "unknown")
     model = ModelRecord(
         model_name=f"transformers/{found.name}",
-        version=versions.get("transformers", "unknown"),
+        # A row of a model is never changed: one that is found out later needs another version.
+        version=release if told.model else f"{release}, model class unknown",
         model_family=found.folder,
         modality="unknown",
         source="transformers",
@@ -296,6 +298,8 @@ class _Server:
             )
         except AccelerateError as error:
             self.close()
+            if self._is_cancelled():  # that says nothing about the class
+                return {"events": [], "death": None}
             at = {"stage": "instantiate", "target": trial.targets[0]}
             return {"events": [at], "death": error.message}
 

@@ -30,7 +30,7 @@ TORCH = "torch/cpu/fp32"
 #: Larger ones would spend the time of many classes; they get a verdict where a smaller level runs.
 LARGEST_PARAMETERS = 300_000_000
 
-Emit = "Callable[[dict[str, object]], None]"
+_ATTEMPTS = 24
 
 
 @dataclass(frozen=True, slots=True)
@@ -131,7 +131,11 @@ def _build_at(
         model, parameters = _instantiate(model_class, shrunk(config_class, level))
     emit({"stage": "forward", "target": TORCH})
     with _stage("forward"):
-        inputs, outputs = find_inputs(model, lambda given: _run(model, given, seed=0))
+        inputs, outputs = find_inputs(
+            model,
+            lambda given: _run(model, given, seed=0),
+            most_attempts=_ATTEMPTS if level in LEVELS[:2] else _ATTEMPTS // 4,
+        )
         other = _run(model, inputs, seed=1)
         _require_finite(outputs)
     facts = {"level": level.name, "inputs": describe(inputs), "parameters": parameters}
