@@ -42,5 +42,8 @@ def bar_text(row: RankedRow) -> str:
 def find_group(group: CaseGroup) -> Finding:
     """What one group of cases says."""
     counts = [len(row.record.samples_ns) for row in group.rows]
-    told = f" n = {min(counts)} to {max(counts)} calls a target." if counts else ""
-    return Finding(group.sentence + told, tuple(row.record.result_id for row in group.rows))
+    span = "–".join(dict.fromkeys((str(min(counts)), str(max(counts))))) if counts else "0"
+    return Finding(
+        f"{group.sentence} n = {span} calls a target.",
+        tuple(row.record.result_id for row in group.rows),
+    )

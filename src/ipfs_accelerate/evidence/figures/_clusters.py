@@ -60,7 +60,7 @@ def _distances(table: NDArray[np.float64]) -> NDArray[np.float64]:
     shared = np.isfinite(differences)
     squares = np.where(shared, differences, 0.0) ** 2
     counts = shared.sum(axis=2)
-    found = np.sqrt(squares.sum(axis=2) / np.where(counts > 0, counts, 1))
+    found: NDArray[np.float64] = np.sqrt(squares.sum(axis=2) / np.where(counts > 0, counts, 1))
     found[counts == 0] = np.inf
     np.fill_diagonal(found, 0.0)
     return found

@@ -213,4 +213,6 @@ def _streams(operators: Sequence[StoredOperator]) -> tuple[float, ...]:
         for op in operators
         if op.bound == "memory" and op.moved_bytes and op.time_ns > 0 and op.fraction
     )
-    return tuple(dict.fromkeys((found[0], found[-1]))) if found else ()
+    if found and found[-1] < 1.02 * found[0]:
+        return (found[0],)
+    return (found[0], found[-1]) if found else ()

@@ -14,8 +14,10 @@ from ipfs_accelerate.evidence.figures._content import (
     read_moved,
     roles,
 )
+from ipfs_accelerate.evidence.figures._rows import origin_suffix
 from ipfs_accelerate.evidence.figures.chart import Chart
 from ipfs_accelerate.evidence.figures.theme import finish, theme_named
+from ipfs_accelerate.telemetry import Origin
 
 if TYPE_CHECKING:
     import plotly.graph_objects as go
@@ -31,6 +33,7 @@ def share_figure(summary: ContentSummary, *, theme: str = "light") -> go.Figure:
 
     colours = theme_named(theme)
     nodes = sorted(summary.nodes, key=lambda node: natural(name_of(node.node)))
+    pattern = {} if summary.origin is Origin.MEASURED else {"shape": "/", "fgcolor": colours.paper}
     figure = go.Figure(
         [
             go.Bar(
@@ -38,7 +41,7 @@ def share_figure(summary: ContentSummary, *, theme: str = "light") -> go.Figure:
                 x=[value / 1e6 for value in values],
                 name=name,
                 orientation="h",
-                marker={"color": roles(colours)[name], "line": {"width": 0}},
+                marker={"color": roles(colours)[name], "line": {"width": 0}, "pattern": pattern},
                 hovertemplate="%{y}: %{x:,.1f} MB " + name + "<extra></extra>",
             )
             for name, values in (
@@ -49,7 +52,12 @@ def share_figure(summary: ContentSummary, *, theme: str = "light") -> go.Figure:
             if any(values)
         ]
     )
-    finish(figure, "Where each node's bytes came from", colours, height=150 + 24 * len(nodes))
+    finish(
+        figure,
+        "Where each node's bytes came from" + origin_suffix(summary.origin),
+        colours,
+        height=150 + 24 * len(nodes),
+    )
     figure.update_layout(
         barmode="stack",
         bargap=0.25,

@@ -4,12 +4,13 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from ipfs_accelerate.evidence.figures._cases import find_group
 from ipfs_accelerate.evidence.figures._rows import read_group
 from ipfs_accelerate.evidence.figures.chart import Chart, Finding
-from ipfs_accelerate.evidence.figures.theme import finish, runtime_colour, theme_named
+from ipfs_accelerate.evidence.figures.theme import finish, log_ticks, runtime_colour, theme_named
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import Iterable, Sequence
 
     import plotly.graph_objects as go
 
@@ -47,7 +48,7 @@ def distribution_figure(group: CaseGroup, *, theme: str = "light") -> go.Figure:
         look,
         height=150 + 74 * max(len(rows), 2),
     )
-    figure.update_xaxes(title=_axis_title(missing), type="log", dtick="D2", minor={"dtick": "D1"})
+    figure.update_xaxes(title=_axis_title(missing), **_ticks(rows))
     return figure.update_layout(
         yaxis={
             "tickvals": list(range(len(rows))),
@@ -67,6 +68,11 @@ def _axis_title(missing: Iterable[str]) -> str:
     if missing:
         text += f"; without a bar ({', '.join(missing)}): too few samples for one"
     return text
+
+
+def _ticks(rows: Sequence[RankedRow]) -> dict[str, object]:
+    values = [v / 1e6 for row in rows for v in row.record.samples_ns if v > 0]
+    return log_ticks(min(values), max(values)) if values else {}
 
 
 def _density(row: RankedRow, place: int, theme: Theme) -> go.Violin:
@@ -121,10 +127,8 @@ def _quantiles(row: RankedRow) -> list[QuantileInterval]:
 
 
 def _find(group: CaseGroup) -> Finding:
-    counts = [len(row.record.samples_ns) for row in group.rows]
-    rows = tuple(row.record.result_id for row in group.rows)
-    total = f"n = {min(counts)} to {max(counts)} calls a target" if counts else "no samples"
-    return Finding(f"{group.sentence} Distributions of all counted calls, {total}.", rows)
+    told = find_group(group)
+    return Finding(f"{told.sentence} The densities are of all counted calls.", told.rows)
 
 
 CHART = Chart(

@@ -66,7 +66,8 @@ def rendered(figure: go.Figure, format_: str, *, width: int = WIDTH, scale: int 
         raise MissingExtraError("figures", needed_for=f"a figure as {format_}", module="kaleido")
     from plotly.graph_objects import Figure
 
-    still = Figure(figure.data, figure.layout).update_layout(sliders=[], updatemenus=[])
+    still = Figure(figure.data, figure.layout)
+    still.layout.sliders = still.layout.updatemenus = None
     height = int(still.layout.height or 450)
     options = {"format": format_, "width": width, "height": height, "scale": scale}
     try:

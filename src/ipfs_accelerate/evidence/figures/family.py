@@ -228,7 +228,7 @@ def _table(family: Family) -> np.ndarray:
 
 def _cell(record: MeasurementRecord, base: MeasurementRecord | None) -> Cell:
     if record.status is not CaseStatus.OK:
-        told = record.status.value.replace("_", " ").removesuffix(" error")
+        told = "error" if "error" in record.status.value else record.status.value
         return Cell(None, reason=told, detail=failure_message(record), result_id=record.result_id)
     if base is None:
         why = "the baseline was not measured for this model and case"
@@ -251,8 +251,8 @@ def _tested(record: MeasurementRecord, base: MeasurementRecord, n: int) -> Cell:
         return Cell(None, reason="unusable", detail=error.message, n=n, result_id=record.result_id)
     width = float(np.log(found.high / found.low))
     z = NormalDist().inv_cdf(0.5 + found.confidence / 2)
-    error = width / (2 * z)
-    p = 2 * NormalDist().cdf(-abs(float(np.log(found.ratio))) / error) if error > 0 else None
+    spread = width / (2 * z)
+    p = 2 * NormalDist().cdf(-abs(float(np.log(found.ratio))) / spread) if spread > 0 else None
     return Cell(found.ratio, p, n, result_id=record.result_id)
 
 

@@ -12,7 +12,7 @@ import numpy as np
 from ipfs_accelerate.errors import InputError
 from ipfs_accelerate.evidence.figures._rows import short_model
 from ipfs_accelerate.evidence.figures.chart import Chart, Finding
-from ipfs_accelerate.evidence.figures.theme import finish, theme_named
+from ipfs_accelerate.evidence.figures.theme import finish, log_ticks, theme_named
 from ipfs_accelerate.telemetry import Origin
 
 if TYPE_CHECKING:
@@ -67,13 +67,11 @@ def history_figure(history: History, *, theme: str = "light") -> go.Figure:
     if len(history.series) > len(shown):
         title += f" · {len(history.series) - len(shown)} further cases left out"
     finish(figure, title, look, height=520 + 20 * len(shown))
-    figure.update_yaxes(
-        title="ms per call (logarithmic)", type="log", dtick="D2", range=_range(shown)
-    )
+    figure.update_yaxes(_scale(shown), title="ms per call (logarithmic)")
     figure.update_xaxes(title="run (UTC)", range=_span(shown))
     return figure.update_layout(
         legend={"orientation": "v", "y": 1.0, "yanchor": "bottom", "x": 0, "font": {"size": 11}},
-        margin={"t": 66 + 20 * (len(shown) + 1), "b": 60},
+        margin={"t": 62 + 21 * (len(shown) + 1), "b": 60},
         sliders=[_slider(moments, look)],
         updatemenus=[_buttons(look)],
         hovermode="closest",
@@ -157,9 +155,10 @@ def _span(shown: Sequence[CaseSeries]) -> list[datetime]:
     return [first - room, last + room]
 
 
-def _range(shown: Sequence[CaseSeries]) -> list[float]:
+def _scale(shown: Sequence[CaseSeries]) -> dict[str, object]:
     values = np.concatenate([series.medians_ns for series in shown]) / 1e6
-    return [float(np.log10(values.min() / 1.25)), float(np.log10(values.max() * 1.3))]
+    low, high = float(values.min() / 1.25), float(values.max() * 1.3)
+    return log_ticks(low, high) | {"range": [float(np.log10(low)), float(np.log10(high))]}
 
 
 def _slider(moments: Sequence[datetime], theme: Theme) -> dict[str, object]:
@@ -183,8 +182,8 @@ def _slider(moments: Sequence[datetime], theme: Theme) -> dict[str, object]:
 def _buttons(theme: Theme) -> dict[str, object]:
     play = {"frame": {"duration": 250, "redraw": True}, "fromcurrent": False}
     return {
-        "type": "buttons", "direction": "left", "x": 0, "y": 0, "xanchor": "left",
-        "yanchor": "top", "pad": {"t": 78}, "bgcolor": theme.tint, "font": {"color": theme.ink},
+        "type": "buttons", "showactive": False, "direction": "left", "x": 0, "y": 0,
+        "xanchor": "left", "yanchor": "top", "pad": {"t": 78}, "bgcolor": theme.tint, "font": {"color": theme.ink},
         "buttons": [{"label": "play", "method": "animate", "args": [None, play]}],
     }  # fmt: skip
 
@@ -207,9 +206,10 @@ def _read(ledger: Ledger, selection: Selection) -> History:
             f"no measured case in {ledger.path.name} matches",
             hint="`accel evidence summary` lists results",
         )
-    found.sort(key=lambda series: (-len(series.points), series.key))
+    told = [series for series in found if len(series.points) > 1] or found
+    told.sort(key=lambda series: (-len(series.points), series.key))
     changes = [(CaseKey(*map(str, row[:6])), str(row[6]), float(str(row[7]))) for row in rows]
-    return History(tuple(found), tuple(changes))
+    return History(tuple(told), tuple(changes))
 
 
 def _wanted(series: CaseSeries, selection: Selection) -> bool:
@@ -225,10 +225,11 @@ def _find(history: History) -> Finding:
     runs = {p.run_id: None for series in shown for p in series.points}
     keys = {series.key for series in shown}
     changes = [ratio for key, _, ratio in history.changes if key in keys]
+    told = "no change is" if not changes else f"{len(changes)} changes are"
     sentence = f"{len(shown)} cases over {len(runs)} runs; "
-    sentence += f"{len(changes)} changes are on record" if changes else "no change is on record"
+    sentence += ("1 change is" if len(changes) == 1 else told) + " on record"
     if changes:
-        sentence += ", the largest " + f"{max(changes, key=lambda r: abs(np.log(r))) - 1:+.1%}"
+        sentence += f", the largest {max(changes, key=lambda r: abs(np.log(r))) - 1:+.1%}"
     return Finding(sentence + ".", tuple(runs))
 
 

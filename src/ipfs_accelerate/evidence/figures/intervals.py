@@ -64,7 +64,7 @@ def _panel(figure: go.Figure, group: CaseGroup, number: int, theme: Theme) -> No
                     "color": runtime_colour(row.record.target, theme),
                     "size": 10,
                     "symbol": "circle" if row.is_eligible else "circle-open",
-                    "line": {"width": 2},
+                    "line": {"width": 2, "color": runtime_colour(row.record.target, theme)},
                 },
                 error_x={
                     "type": "data", "symmetric": False, "array": [high - median],

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from ipfs_accelerate.bench.profiling.memory import MemorySample
@@ -50,7 +51,13 @@ SELECT at_ns, phase, value FROM performance_timeseries
 WHERE run_id = ? AND metric = 'resident_memory' AND origin = ? ORDER BY at_ns"""
 
 
-def _read(ledger: Ledger, selection: Selection) -> tuple[MemorySample, ...]:
+@dataclass(frozen=True, slots=True)
+class _Timeline:
+    run_id: str
+    samples: tuple[MemorySample, ...]
+
+
+def _read(ledger: Ledger, selection: Selection) -> _Timeline:
     profile = read_profile(ledger, selection)
     rows = ledger.query(_SERIES, [profile.run_id, profile.origin.value]).rows
     if not rows:
@@ -58,16 +65,19 @@ def _read(ledger: Ledger, selection: Selection) -> tuple[MemorySample, ...]:
             f"the profile {profile.text} has no memory over time",
             hint="its process ended before it was sampled; profile with more repetitions",
         )
-    return tuple(MemorySample(int(str(a)), str(b), round(float(str(c)))) for a, b, c in rows)
+    samples = (MemorySample(int(str(a)), str(b), round(float(str(c)))) for a, b, c in rows)
+    return _Timeline(profile.run_id, tuple(samples))
 
 
-def _find(memory: Sequence[MemorySample]) -> Finding:
-    peak = max(memory, key=lambda sample: sample.rss_bytes)
-    sentence = f"Memory peaks at {peak.rss_bytes / 2**20:,.0f} MiB while it {_DOES[peak.phase]}"
-    return Finding(f"{sentence} ({len(memory)} samples).", ())
+def _draw(timeline: _Timeline, *, theme: str) -> go.Figure:
+    return memory_timeline_figure(timeline.samples, theme=theme)
 
 
-_DOES = {"load": "loads", "run": "runs"}
-CHART = Chart(
-    "memory", "resident memory of a profiled process", _read, memory_timeline_figure, _find
-)
+def _find(timeline: _Timeline) -> Finding:
+    peak = max(timeline.samples, key=lambda sample: sample.rss_bytes)
+    does = {"load": "loads", "run": "runs"}[peak.phase]
+    sentence = f"Memory peaks at {peak.rss_bytes / 2**20:,.0f} MiB while the process {does}"
+    return Finding(f"{sentence} ({len(timeline.samples)} samples).", (timeline.run_id,))
+
+
+CHART = Chart("memory", "resident memory of a profiled process", _read, _draw, _find)

@@ -143,10 +143,15 @@ def _panel(
         trace.showlegend = column == 1
         figure.add_trace(trace, row=1, col=column)
     is_known = any(cost(member) is not None for member in candidates.members)
-    figure.update_xaxes(title="ms per call", rangemode="tozero", row=1, col=column)
+    right = max((member.high_ms for member in candidates.members), default=1.0)
+    figure.update_xaxes(title="ms per call", range=[0, 1.1 * right], row=1, col=column)
     figure.update_yaxes(title={"text": name, "standoff": 6}, row=1, col=column)
     if is_known:
-        figure.update_yaxes(rangemode="tozero", exponentformat="power", row=1, col=column)
+        costs = [cost(member) or 0.0 for member in candidates.members]
+        top = max(costs) or 1.0
+        figure.update_yaxes(
+            range=[-0.06 * top, 1.1 * top], exponentformat="power", row=1, col=column
+        )
     else:
         _no_data(figure, column, name, theme)
 
@@ -168,8 +173,9 @@ def _point(
         mode="markers+text",
         name=f"{number}  {member.target}",
         legendgroup=member.target,
-        marker={"symbol": symbol if is_best and is_measured else f"{symbol}-open", "size": 19,
-                "color": colour, "line": {"width": 2, "color": colour}},
+        marker={"symbol": symbol, "size": 19, "opacity": 1,
+                "color": colour if is_best and is_measured else theme.paper,
+                "line": {"width": 2, "color": colour}},
         text=[str(number)],
         textfont={"size": 11, "color": theme.paper if is_best and is_measured else theme.ink},
         error_x={"type": "data", "symmetric": False, "thickness": 1.6, "width": 4, "color": colour,

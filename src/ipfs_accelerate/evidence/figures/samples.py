@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 from ipfs_accelerate.evidence.figures._cases import find_group, finish_bars, ms
 from ipfs_accelerate.evidence.figures._rows import read_group
 from ipfs_accelerate.evidence.figures.chart import Chart
-from ipfs_accelerate.evidence.figures.theme import runtime_colour, theme_named
+from ipfs_accelerate.evidence.figures.theme import log_ticks, runtime_colour, theme_named
 
 if TYPE_CHECKING:
     import plotly.graph_objects as go
@@ -42,7 +42,8 @@ def sample_figure(group: CaseGroup, *, theme: str = "light") -> go.Figure:
         )
     title = f"Raw samples, {group.test_case} (logarithmic)"
     finish_bars(figure, title, look, unit="ms per call", rows=len(group.rows))
-    figure.update_xaxes(type="log", dtick="D2")
+    values = [ms(v) for row in group.rows for v in row.record.samples_ns if v > 0]
+    figure.update_xaxes(log_ticks(min(values), max(values)) if values else {})
     return figure
 
 

@@ -86,7 +86,8 @@ def _totals(flows: dict[tuple[str, str], float], side: int) -> dict[str, float]:
 
 
 def _label(name: str, times: dict[str, float], whole: float) -> str:
-    return f"{name}  {times[name] / 1e6:.3g} ms, {times[name] / whole:.0%}"
+    share = f"{times[name] / whole:.0%}"
+    return f"{name}  {times[name] / 1e6:.3g} ms" if name == "run" else f"{name}  {share}"
 
 
 def _colour(name: str, theme: Theme) -> str:

@@ -125,9 +125,10 @@ def scatter_figure(cloud: Cloud, *, theme: str = "light") -> go.Figure:
     title = f"{len(cloud.rows)} results by {', '.join(cloud.measures)}"
     finish(figure, title + origin_suffix(cloud.origin), look, height=600)
     axes = zip(("xaxis", "yaxis", "zaxis"), cloud.axes, strict=True)
+    camera = {"eye": {"x": 1.7, "y": 1.65, "z": 0.7}, "center": {"z": -0.14}}
     return figure.update_layout(
         scene={name: _axis(text, look) for name, text in axes}
-        | {"camera": {"eye": {"x": 1.5, "y": 1.45, "z": 0.75}}, "aspectmode": "cube"},
+        | {"camera": camera, "aspectmode": "cube"},
         legend={"x": 0.0, "y": 0.98, "bgcolor": look.paper},
         showlegend=True,
     )

@@ -6,6 +6,7 @@ from collections import defaultdict
 from typing import TYPE_CHECKING
 
 from ipfs_accelerate.evidence.figures._content import find_moved, name_of, natural, read_moved
+from ipfs_accelerate.evidence.figures._rows import origin_suffix
 from ipfs_accelerate.evidence.figures.chart import Chart
 from ipfs_accelerate.evidence.figures.theme import finish, theme_named
 
@@ -43,7 +44,12 @@ def matrix_figure(summary: ContentSummary, *, theme: str = "light") -> go.Figure
             hoverongaps=False,
         )
     )
-    finish(figure, "Sender (row) to receiver (column)", colours, height=150 + 24 * len(senders))
+    finish(
+        figure,
+        "Sender (row) to receiver (column)" + origin_suffix(summary.origin),
+        colours,
+        height=150 + 24 * len(senders),
+    )
     figure.update_xaxes(tickangle=-45, showgrid=False, type="category")
     return figure.update_yaxes(autorange="reversed", showgrid=False, type="category")
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import math
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, TypeVar
 
@@ -18,6 +19,7 @@ __all__ = [
     "THEMES",
     "Theme",
     "finish",
+    "log_ticks",
     "runtime_colour",
     "theme_named",
     "themed_html",
@@ -26,6 +28,7 @@ __all__ = [
 
 D = TypeVar("D")
 FONT = "system-ui, 'DejaVu Sans', sans-serif"
+_FEW_DECADES = 3
 
 
 @dataclass(frozen=True, slots=True)
@@ -72,14 +75,14 @@ class Theme:
         return f"{self.soft}40"
 
 
-#: The light palette is Okabe and Ito's, yellow darkened to show on white; the dark one has the
-#: same hues, lightened.
+#: The light palette is Okabe and Ito's; the dark one has the same hues, lightened. Yellow is faint
+#: on white and comes late, for areas.
 #: Source: Okabe, Ito (2008), Color Universal Design.
 THEMES: Mapping[str, Theme] = {
     "light": Theme(
         name="light", ink="#1b1f24", soft="#5b6470", paper="#ffffff", tint="#f4f7fa",
         blue="#0072B2", orange="#E69F00", green="#009E73", vermillion="#D55E00",
-        purple="#CC79A7", sky="#56B4E9", yellow="#C9B800", grey="#7F7F7F",
+        purple="#CC79A7", sky="#56B4E9", yellow="#F0E442", grey="#7F7F7F",
         scale=("#f4f7fa", "#56B4E9", "#00305c"), diverging=("#0072B2", "#f4f7fa", "#D55E00"),
     ),
     "dark": Theme(
@@ -127,7 +130,16 @@ def finish(figure: go.Figure, title: str, theme: Theme, *, height: int) -> go.Fi
         height: Pixels.
     """
     figure.update_layout(
-        title={"text": title, "x": 0, "xanchor": "left", "pad": {"l": 10}, "font": {"size": 15}},
+        title={
+            "text": title,
+            "x": 0,
+            "xanchor": "left",
+            "y": 1,
+            "yref": "container",
+            "yanchor": "top",
+            "pad": {"l": 10, "t": 16},
+            "font": {"size": 15},
+        },
         template="none",
         height=height,
         margin={"l": 10, "r": 20, "t": 56, "b": 40},
@@ -139,6 +151,15 @@ def finish(figure: go.Figure, title: str, theme: Theme, *, height: int) -> go.Fi
     )
     axes = {"automargin": True, "zeroline": False, "gridcolor": theme.faint}
     return figure.update_xaxes(axes).update_yaxes(axes)
+
+
+def log_ticks(low: float, high: float) -> dict[str, object]:
+    """Ticks of a logarithmic axis over positive values, all equally readable."""
+    first, last = math.floor(math.log10(low)), math.ceil(math.log10(high))
+    digits = (1, 1.2, 1.5, 2, 2.5, 3, 4, 5, 6, 7, 8, 9) if high < 6 * low else (1, 2, 5)
+    ticks = [digit * 10.0**power for power in range(first, last + 1) for digit in digits]
+    shown = ticks if last - first <= _FEW_DECADES else ticks[:: len(digits)]
+    return {"type": "log", "tickvals": shown, "ticktext": [f"{tick:g}" for tick in shown]}
 
 
 def themed_html(make: Callable[..., go.Figure | None], data: D) -> dict[str, str]:

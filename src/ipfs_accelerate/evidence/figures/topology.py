@@ -18,6 +18,7 @@ from ipfs_accelerate.evidence.figures._content import (
     read_moved,
     roles,
 )
+from ipfs_accelerate.evidence.figures._rows import origin_suffix
 from ipfs_accelerate.evidence.figures.chart import Chart
 from ipfs_accelerate.evidence.figures.theme import finish, theme_named
 
@@ -55,7 +56,7 @@ def topology_figure(summary: ContentSummary, *, theme: str = "light") -> go.Figu
         if chosen:
             _draw_edges(figure, chosen, places, (kind, colours))
     _draw_nodes(figure, summary.edges, places, colours)
-    title = "Who sent how much to whom"
+    title = "Who sent how much to whom" + origin_suffix(summary.origin)
     if left_out:
         title += f" · {left_out} further lines are in the matrix only"
     finish(figure, title, colours, height=620)

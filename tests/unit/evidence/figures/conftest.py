@@ -32,7 +32,8 @@ MODELS = {
 }  # fmt: skip
 TARGETS = {
     "torch/cpu/fp32": (1.0, 0.03, 610, 1.0), "onnxruntime/cpu/fp32": (1.9, 0.02, 320, 0.9999999),
-    "onnxruntime/cpu/int8": (3.4, 0.02, 210, 0.991), "openvino/cpu/fp32": (1.95, 0.05, 350, 0.999999),
+    "onnxruntime/cpu/int8": (3.4, 0.02, 210, 0.991),
+    "openvino/cpu/fp32": (1.95, 0.05, 350, 0.999999),
     "openvino/cpu/bf16": (2.9, 0.03, 330, 0.9996), "openvino/cpu/int8": (4.2, 0.04, 240, 0.988),
     "torch/cpu/bf16": (1.02, 0.08, 540, 0.9995),
 }  # fmt: skip
@@ -48,7 +49,7 @@ def measured(model: str, target: str, **changes: object) -> MeasurementRecord:
     median = int(np.median(samples))
     error = 1.25 * noise / 120**0.5 * 1.96
     record = MeasurementRecord(
-        run_id=RUN, model=ModelRecord(model, "v1", model.split("-")[0], "text", "hub"),
+        run_id=RUN, model=ModelRecord(model, "v1", model.split("-", maxsplit=1)[0], "text", "hub"),
         hardware=HARDWARE, target=target, test_case=f"{task}/b1", task=task, batch_size=1,
         shapes={}, precision=target.split("/")[2], origin=Origin.MEASURED, status=CaseStatus.OK,
         created_at=START, executed_precision=target.split("/")[2],
