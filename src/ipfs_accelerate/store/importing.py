@@ -209,7 +209,9 @@ def _records(path: Path) -> tuple[list[object], dict[str, object]]:
     for name in _LISTS:
         listed = document.get(name)
         if isinstance(listed, list):
-            shared = {k: v for k, v in document.items() if isinstance(v, (str, int, float))}
+            shared: dict[str, object] = {
+                k: v for k, v in document.items() if isinstance(v, (str, int, float))
+            }
             return list(_flat(listed)), shared
     return [document], {}
 

@@ -6,7 +6,7 @@ import math
 import re
 from collections import Counter, defaultdict
 from dataclasses import dataclass
-from itertools import combinations
+from itertools import chain, combinations, islice
 from typing import TYPE_CHECKING, Literal
 
 from ipfs_accelerate.bench.roofline import TOLERANCE
@@ -108,17 +108,16 @@ def impossible(seen: View) -> Iterator[Reason]:
 
 def proportional(seen: View) -> Iterator[Reason]:
     """One series is another one times a constant: a table of factors, or one seed for all."""
-    table: dict[tuple[str, str], dict[str, Claim]] = defaultdict(dict)
+    table: dict[str, dict[str, dict[str, Claim]]] = defaultdict(lambda: defaultdict(dict))
     for claim in seen.claims:
         if claim.value and claim.value > 0:
-            table[claim.hardware, claim.name].setdefault(claim.series, claim)
-    for (a, first), (b, second) in list(combinations(table.items(), 2))[:_MOST_PAIRS]:
-        if a[1] != b[1]:
-            continue
+            table[claim.name][claim.hardware].setdefault(claim.series, claim)
+    pairs = chain.from_iterable(combinations(group.items(), 2) for group in table.values())
+    for (a, first), (b, second) in islice(pairs, _MOST_PAIRS):
         keys = [key for key in first if key in second]
         ratio = _constant_ratio([_pair(first[key], second[key]) for key in keys])
         if ratio is not None:
-            text = f"{len(keys)} values of {a[0]} are those of {b[0]} times {ratio:.4g}"
+            text = f"{len(keys)} values of {a} are those of {b} times {ratio:.4g}"
             yield Reason("proportional", "strong", first[keys[0]].line, text)
 
 
