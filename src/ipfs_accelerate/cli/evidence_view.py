@@ -31,13 +31,14 @@ def print_summaries(found: Sequence[tuple[MeasurementRecord, RowSummary]]) -> No
         console().print("no measured result with samples matches")
         return
     table = _table(
-        "Results in ms", "result", "target", "case", "n", "p50", "p95", "p99", "outliers"
+        "Results in ms", "result", "model", "target", "case", "n", "p50", "p95", "p99", "outliers"
     )
     reasons: dict[str, None] = {}
     for record, summary in found:
         cells = [_quantile(q) for q in summary.quantiles]
         table.add_row(
-            summary.result_id[:8], record.target, record.test_case, str(summary.samples),
+            summary.result_id[:8], record.model.model_name, record.target, record.test_case,
+            str(summary.samples),
             *cells, str(summary.outliers or ""),
         )  # fmt: skip
         for q in summary.quantiles:
@@ -58,7 +59,10 @@ def print_comparison(rows: Sequence[MeasurementRecord], found: Mapping[str, obje
     ratio, low, high = (float(str(found[key])) for key in ("ratio", "low", "high"))
     screen.print(f"B is {ratio:.3f}× as fast ({low:.3f}–{high:.3f}): {found['verdict']}")
     shift, delta = float(str(found["shift_ns"])) / 1e6, float(str(found["cliffs_delta"]))
-    screen.print(f"shift {shift:+.4f} ms (Hodges-Lehmann), Cliff's delta {delta:+.3f}")
+    ends = (
+        "" if found["shift_low_ns"] is None else f" ({_ms(found, 'low')} to {_ms(found, 'high')})"
+    )
+    screen.print(f"shift {shift:+.4f} ms{ends} (Hodges-Lehmann), Cliff's delta {delta:+.3f}")
     screen.print(f"{found['method']}", style="dim")
     if found["caution"]:
         screen.print(f"caution: {found['caution']}", style="yellow", markup=False)
@@ -99,7 +103,16 @@ def print_regressions(report: Report, reasons: Mapping[str, str]) -> None:
     screen = console()
     if report.findings:
         table = _table(
-            "Changes", "finding", "severity", "kind", "latency", "target", "case", "since", ""
+            "Changes",
+            "finding",
+            "severity",
+            "kind",
+            "latency",
+            "model",
+            "target",
+            "case",
+            "since",
+            "",
         )
         for finding in report.findings:
             table.add_row(*_finding_cells(finding, reasons))
@@ -121,21 +134,30 @@ def _finding_cells(finding: Finding, reasons: Mapping[str, str]) -> tuple[str, .
     state = "acknowledged" if finding.finding_id in reasons else ""
     since = f"{finding.first.created_at:%Y-%m-%d %H:%M}"
     return (
-        finding.finding_id, finding.severity, c.kind, what, finding.key.target,
-        finding.key.test_case, since, state,
+        finding.finding_id, finding.severity, c.kind, what, finding.key.model_name,
+        finding.key.target, finding.key.test_case, since, state,
     )  # fmt: skip
 
 
 def _print_causes(finding: Finding, reasons: Mapping[str, str]) -> None:
     screen = console()
     for cause in finding.causes:
-        line = f"  {finding.finding_id}  {cause.kind}: {cause.name} {cause.before} → {cause.after}"
+        before, after = (_short(value) for value in (cause.before, cause.after))
+        line = f"  {finding.finding_id}  {cause.kind}: {cause.name} {before} → {after}"
         screen.print(line, markup=False)
     if not finding.causes:
         screen.print(f"  {finding.finding_id}  nothing recorded changed with it", style="dim")
     if finding.finding_id in reasons:
         text = f"  {finding.finding_id}  accepted: {reasons[finding.finding_id]}"
         screen.print(text, style="dim", markup=False)
+
+
+def _short(value: object) -> str:
+    return f"{value:.2f}" if isinstance(value, float) else str(value)
+
+
+def _ms(found: Mapping[str, object], end: str) -> str:
+    return f"{float(str(found[f'shift_{end}_ns'])) / 1e6:+.4f}"
 
 
 def _quantile(q: Mapping[str, object]) -> str:

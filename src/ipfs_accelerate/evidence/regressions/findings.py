@@ -204,12 +204,19 @@ def _causes(points: Sequence[Point], index: int) -> tuple[Cause, ...]:
 
 
 def _load(points: Sequence[Point], index: int) -> list[Cause]:
-    """A step in what others took from the machine, if both sides know it."""
+    """A step in what others took from the machine, beyond how much that differs from run to run."""
     before = [p.load for p in points[:index] if p.load is not None]
     after = [p.load for p in points[index:] if p.load is not None]
     if not before or not after:
         return []
     levels = float(np.median(before)), float(np.median(after))
-    if abs(levels[1] - levels[0]) < _LOAD_STEP:
+    doubt = 3 * float(np.hypot(_median_error(before), _median_error(after)))
+    if abs(levels[1] - levels[0]) < max(_LOAD_STEP, doubt):
         return []
     return [Cause("load", "foreign_cpu_share", *levels)]
+
+
+def _median_error(values: Sequence[float]) -> float:
+    """Of the median of independent values, from their median absolute deviation."""
+    away = np.abs(np.asarray(values) - np.median(values))
+    return float(1.2533 * 1.4826 * np.median(away) / np.sqrt(len(values)))

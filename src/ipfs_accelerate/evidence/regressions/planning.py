@@ -66,7 +66,7 @@ def plan_runs(
     samples: int,
     *,
     effect: float = 0.02,
-    power: float = 0.97,
+    power: float = 0.99,
     alpha: float = ALPHA,
 ) -> RunPlan:
     """Plan from runs without change: the detector's own scores on them, shifted and not.
@@ -76,7 +76,7 @@ def plan_runs(
         errors: Relative standard error of each; 0 where unknown.
         samples: Of each of these runs.
         effect: Relative shift to find.
-        power: Probability of finding it; a little above the wanted one, since pilots differ.
+        power: Probability of finding it; above the wanted one, since pilots differ.
         alpha: Probability of any alarm without it.
 
     Raises:

@@ -2,18 +2,20 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import asdict, dataclass
+from statistics import NormalDist
 from typing import TYPE_CHECKING
 
 import numpy as np
 
 from ipfs_accelerate.bench.compare import compare
-from ipfs_accelerate.bench.intervals import checked_samples
+from ipfs_accelerate.bench.intervals import checked_samples, median_interval
 
 if TYPE_CHECKING:
     from numpy.typing import ArrayLike, NDArray
 
-__all__ = ["EffectSizes", "cliffs_delta", "effect_sizes", "hodges_lehmann"]
+__all__ = ["EffectSizes", "cliffs_delta", "effect_sizes", "hodges_lehmann", "shift_interval"]
 
 _HALVINGS = 200
 
@@ -97,6 +99,31 @@ def hodges_lehmann(a: ArrayLike, b: ArrayLike) -> float:
     lower = _nth_difference(first, second, (total - 1) // 2)
     upper = lower if total % 2 else _nth_difference(first, second, total // 2)
     return (lower + upper) / 2
+
+
+def shift_interval(a: ArrayLike, b: ArrayLike, *, confidence: float = 0.95) -> tuple[float, float]:
+    """Interval of the Hodges-Lehmann shift ``b - a``; infinite where the samples are too few.
+
+    Its ends are differences of ranks that are as unlikely to be exceeded as the level says. Samples
+    that depend on their past are counted as the independent ones they are worth.
+
+    Raises:
+        InputError: A series or a confidence that no interval can be computed from.
+
+    Source:
+        Lehmann (1975), Nonparametrics, section 2.3: variance ``m n (m + n + 1) / 12`` of the number
+        of pairs, here with effective samples.
+    """
+    first, second = (np.sort(checked_samples(x)) for x in (a, b))
+    worth = [median_interval(x, confidence=confidence).effective_n for x in (a, b)]
+    critical = NormalDist().inv_cdf(0.5 + confidence / 2)
+    share = critical * np.sqrt((worth[0] + worth[1] + 1) / (12 * worth[0] * worth[1]))
+    total = len(first) * len(second)
+    rank = math.floor(total * (0.5 - share))
+    if rank < 1:
+        return -math.inf, math.inf
+    low = _nth_difference(first, second, rank - 1)
+    return low, _nth_difference(first, second, total - rank)
 
 
 def cliffs_delta(a: ArrayLike, b: ArrayLike) -> float:

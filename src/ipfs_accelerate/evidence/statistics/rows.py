@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import asdict, dataclass
 from typing import TYPE_CHECKING
 
@@ -13,7 +14,11 @@ from ipfs_accelerate.bench.quantiles import quantile_interval
 from ipfs_accelerate.errors import InputError
 from ipfs_accelerate.evidence.statistics.correlation import correlate
 from ipfs_accelerate.evidence.statistics.early_stopping import early_stop
-from ipfs_accelerate.evidence.statistics.effects import cliffs_delta, hodges_lehmann
+from ipfs_accelerate.evidence.statistics.effects import (
+    cliffs_delta,
+    hodges_lehmann,
+    shift_interval,
+)
 from ipfs_accelerate.evidence.statistics.multiplicity import adjust
 from ipfs_accelerate.evidence.statistics.outliers import outliers
 from ipfs_accelerate.evidence.statistics.planning import minimum_detectable, noise_of
@@ -97,11 +102,15 @@ def compare_rows(before: MeasurementRecord, now: MeasurementRecord) -> dict[str,
                 hint="only rows of one origin and one workload can be compared",
             )
     found = speed_ratio(before, now)
+    ends = shift_interval(before.samples_ns, now.samples_ns)
+    low, high = (end if math.isfinite(end) else None for end in ends)
     return {
         "before": before.result_id,
         "now": now.result_id,
         **asdict(found),
         "shift_ns": hodges_lehmann(before.samples_ns, now.samples_ns),
+        "shift_low_ns": low,
+        "shift_high_ns": high,
         "cliffs_delta": cliffs_delta(before.samples_ns, now.samples_ns),
     }
 

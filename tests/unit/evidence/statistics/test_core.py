@@ -22,7 +22,11 @@ from ipfs_accelerate.evidence.statistics import (
     z_scores,
 )
 from ipfs_accelerate.evidence.statistics.early_stopping import fewest_queries
-from ipfs_accelerate.evidence.statistics.effects import cliffs_delta, hodges_lehmann
+from ipfs_accelerate.evidence.statistics.effects import (
+    cliffs_delta,
+    hodges_lehmann,
+    shift_interval,
+)
 
 RNG = np.random.default_rng(0)
 
@@ -165,3 +169,13 @@ def test_correlation_of_constant_or_few_pairs_has_a_reason():
     assert correlate([1, 2], [1, 2]).coefficient is None
     with pytest.raises(InputError):
         correlate([1, 2], [1, 2, 3])
+
+
+def test_the_interval_of_a_shift_covers_it_as_often_as_it_says():
+    rng, covered = np.random.default_rng(5), 0
+    for _ in range(150):
+        a, b = 100 + rng.exponential(5, 120), 101 + rng.exponential(5, 90)
+        low, high = shift_interval(a, b)
+        covered += low <= 1.0 <= high
+    assert 134 <= covered <= 149
+    assert shift_interval([1.0, 2.0], [3.0, 4.0]) == (-np.inf, np.inf)
