@@ -79,7 +79,8 @@ def sentence(found: CoveragePlan, *, budget_s: float | None) -> str:
     if not choice.chosen and not choice.left_out:
         whole = shares(found.cells, "all")[0]
         if not whole.cells:
-            return "nothing to measure: no cell can be measured here"
+            why = found.cells[0].verdict.reasons[0]
+            return f"nothing to measure: no cell can be measured here ({why})"
         return f"nothing to measure: {whole.fresh} of {whole.cells} cells are fresh{ending}"
     text = f"to measure: {_count(len(choice.chosen))}, about {_time(choice.cost_s)}"
     if budget_s is not None:
