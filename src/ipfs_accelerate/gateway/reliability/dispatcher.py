@@ -2,8 +2,6 @@
 
 Decisions worth knowing:
 
-- A call waits in the lane of those who may go to the same candidates, so calls for different
-  endpoints never block each other; where lanes share an endpoint, the better rank goes first.
 - A hedge takes only what nobody waits for.
 - When every circuit is open, a call waits for one that half-opens soon and before the deadline;
   otherwise it ends at once.
@@ -11,11 +9,11 @@ Decisions worth knowing:
 
 from __future__ import annotations
 
-import heapq
 from typing import TYPE_CHECKING
 
 from ipfs_accelerate.errors import (
     AccelerateError,
+    ConfigurationError,
     DeadlineExceededError,
     InputError,
     UnknownNameError,
@@ -29,9 +27,9 @@ from ipfs_accelerate.gateway.reliability.call import (
     failure,
     queue_full,
 )
-from ipfs_accelerate.gateway.reliability.queue import WaitingQueue
+from ipfs_accelerate.gateway.reliability.line import Line
 from ipfs_accelerate.gateway.reliability.retry import Again, Backoff, rule_of
-from ipfs_accelerate.gateway.reliability.selection import Blocked, RouteLane, RouteState, choose
+from ipfs_accelerate.gateway.reliability.selection import Blocked, RouteLane, RouteState
 from ipfs_accelerate.gateway.reliability.settings import ReliabilitySettings
 from ipfs_accelerate.gateway.reliability.sites import build_sites
 from ipfs_accelerate.gateway.reliability.snapshot import Counts, Snapshot, picture
@@ -43,9 +41,8 @@ if TYPE_CHECKING:
 
     from numpy.random import Generator
 
-    from ipfs_accelerate.gateway.reliability.gate import Gate
     from ipfs_accelerate.gateway.reliability.selection import Option
-    from ipfs_accelerate.gateway.reliability.sites import KeySite, Site
+    from ipfs_accelerate.gateway.reliability.sites import KeySite
     from ipfs_accelerate.gateway.routes import Endpoint, Route
 
 __all__ = ["Dispatcher"]
@@ -81,24 +78,19 @@ class Dispatcher:
         _refuse_doubles([route.name for route in routes], "route")
         _refuse_doubles([endpoint.name for endpoint in endpoints], "endpoint")
         self._ageing_ns = round(settings.ageing_s * _S)
-        self._spill_ns = round(settings.spill_after_s * _S)
-        self._circuit_wait_ns = round(settings.circuit_wait_s * _S)
         self._backoff = Backoff(
             round(settings.backoff_s * _S),
             round(settings.backoff_most_s * _S),
             generator=generator,
         )
-        self._queue: WaitingQueue[Call] = WaitingQueue(settings.queue_size)
-        self._busy: dict[RouteLane, None] = {}
         self._timers: Timers[Call | RouteLane] = Timers()
+        self._line = Line(settings, self._timers)
         self._calls: dict[int, Call] = {}
         self._attempts: dict[int, Attempt] = {}
         self._number = 0
         self._attempt_number = 0
         self._now_ns = 0
         self._told_ns = NEVER_NS
-        #: Services where there is new room or a new first in line.
-        self._touched: set[Gate] = set()
         self._out: list[events.Instruction] = []
         self._counts = Counts()
         self._handlers = {
@@ -120,18 +112,19 @@ class Dispatcher:
         Raises:
             InputError: A call is submitted under the id of one that is not over.
         """
-        out: list[events.Instruction] = []
-        self._out = out
         now_ns = max(now_ns, self._now_ns)
         self._now_ns = now_ns
         if self._timers.next_ns <= now_ns:
             self._fire(now_ns)
         self._handlers[type(event)](event, now_ns)  # type: ignore[operator]
-        if self._queue.count and self._touched:
-            self._pump(now_ns)
-        self._touched.clear()
+        line = self._line
+        if line.queue.count and line.touched:
+            self._settle(now_ns)
+        line.touched.clear()
         if self._timers.next_ns < self._told_ns or self._told_ns <= now_ns:
             self._ask_for_wake()
+        # not before the end: what was ordered before a refusal is told the next time
+        out, self._out = self._out, []
         return out
 
     def snapshot(self) -> Snapshot:
@@ -139,7 +132,7 @@ class Dispatcher:
         return picture(
             self._counts,
             self._sites,
-            queue=self._queue,
+            queue=self._line.queue,
             in_flight=len(self._attempts),
             calls=len(self._calls),
         )
@@ -192,7 +185,7 @@ class Dispatcher:
             return
         call = attempt.call
         call.active.remove(attempt)
-        self._touched.add(attempt.option.site.service)
+        self._line.touched.add(attempt.option.site.service)
         accounts.learn(attempt, event.rates, now_ns)
         accounts.succeed(attempt, event.usage, now_ns)
         self._counts.succeeded += 1
@@ -204,7 +197,7 @@ class Dispatcher:
             return
         call, error = attempt.call, event.error
         call.active.remove(attempt)
-        self._touched.add(attempt.option.site.service)
+        self._line.touched.add(attempt.option.site.service)
         accounts.learn(attempt, event.rates, now_ns)
         rule = rule_of(error)
         accounts.blame(attempt, error, rule.blame, now_ns, pauses=self._backoff)
@@ -240,7 +233,7 @@ class Dispatcher:
         while (item := self._timers.pop_due(now_ns)) is not None:
             if isinstance(item, RouteLane):
                 item.wake_ns = None
-                self._touched |= item.services
+                self._line.touched |= item.services
             elif not item.is_done:
                 if item.deadline_ns is not None and item.deadline_ns <= now_ns:
                     self._expire(item, now_ns)
@@ -272,73 +265,21 @@ class Dispatcher:
     def _place(self, call: Call, now_ns: int) -> None:
         """Start a call at once when nobody waits and there is room; otherwise let it wait."""
         call.placed_ns = now_ns
-        lane = call.route.lane(call.options)
-        if not self._queue.count:
-            found = choose(lane, call, now_ns, spill_ns=self._spill_ns, closed=set())
-            if not isinstance(found, Blocked):
-                self._start(call, *found, now_ns)
-                return
-        victim = self._queue.push(call, lane)
+        found = self._line.at_once(call, now_ns)
+        if found is not None:
+            self._start(call, *found, now_ns)
+            return
+        victim = self._line.enter(call)
         if victim is not None:
             self._counts.evicted += 1
             self._give_up(victim, queue_full(victim))
-        if victim is not call:
-            self._busy[lane] = None
-            if lane.head is call:
-                self._touched |= lane.services
 
-    def _pump(self, now_ns: int) -> None:
-        """Start who can start, best rank first, where something has changed."""
-        heads = self._heads()
-        closed: set[Site] = set()
-        while heads:
-            lane = heapq.heappop(heads)[2]
-            call = lane.head
-            if call is None:
-                continue
-            found = choose(lane, call, now_ns, spill_ns=self._spill_ns, closed=closed)
-            if not isinstance(found, Blocked):
-                self._queue.remove(call)
-                self._start(call, *found, now_ns)
-            elif self._is_stuck(call, found, now_ns):
-                self._queue.remove(call)
+    def _settle(self, now_ns: int) -> None:
+        for call, found in self._line.settle(now_ns):
+            if isinstance(found, Blocked):
                 self._unstick(call, found, now_ns)
             else:
-                self._wake_lane(lane, found.moment_ns)
-                continue
-            if (head := lane.head) is not None:
-                heapq.heappush(heads, (head.rank_ns, head.number, lane))
-
-    def _heads(self) -> list[tuple[int, int, RouteLane]]:
-        heads: list[tuple[int, int, RouteLane]] = []
-        self._touch_connected()
-        for lane in list(self._busy):
-            head = lane.head
-            if head is None:
-                del self._busy[lane]
-            elif not self._touched.isdisjoint(lane.services):
-                heads.append((head.rank_ns, head.number, lane))
-        heapq.heapify(heads)
-        return heads
-
-    def _touch_connected(self) -> None:
-        """Who is asked again may take what others wait for: these have to be asked as well."""
-        touched, is_new = self._touched, len(self._busy) > 1
-        while is_new:
-            is_new = False
-            for lane in self._busy:
-                if not touched.isdisjoint(lane.services) and not lane.services <= touched:
-                    touched |= lane.services
-                    is_new = True
-
-    def _wake_lane(self, lane: RouteLane, moment_ns: int) -> None:
-        head = lane.head
-        if head is not None and self._spill_ns and len(lane.tiers) > 1:
-            spill_ns = head.placed_ns + self._spill_ns
-            moment_ns = min(moment_ns, spill_ns) if spill_ns > self._now_ns else moment_ns
-        if moment_ns < NEVER_NS and (lane.wake_ns is None or moment_ns < lane.wake_ns):
-            lane.wake_ns = moment_ns
-            self._timers.add(moment_ns, lane)
+                self._start(call, *found, now_ns)
 
     def _start(self, call: Call, option: Option, key: KeySite, now_ns: int) -> None:
         self._attempt_number += 1
@@ -381,13 +322,6 @@ class Dispatcher:
         call.resume_ns = resume_ns
         self._timers.add(resume_ns, call)
 
-    def _is_stuck(self, call: Call, blocked: Blocked, now_ns: int) -> bool:
-        if blocked.can_change:
-            return False
-        if call.deadline_ns is not None and blocked.moment_ns >= call.deadline_ns:
-            return True
-        return blocked.is_circuit and blocked.moment_ns > now_ns + self._circuit_wait_ns
-
     def _unstick(self, call: Call, blocked: Blocked, now_ns: int) -> None:
         if call.failed:
             self._repeat(call, now_ns)
@@ -402,10 +336,8 @@ class Dispatcher:
         options = call.options & ~call.active[0].option.bit
         if not options or call.attempts >= call.route.route.attempts:
             return
-        lane = call.route.lane(options)
-        wanted = {o.site for busy in self._busy if busy.head for tier in busy.tiers for o in tier}
-        found = choose(lane, call, now_ns, spill_ns=0, closed=wanted)
-        if not isinstance(found, Blocked) and call.route.budget.spend():
+        found = self._line.spare(call, options, now_ns)
+        if found is not None and call.route.budget.spend():
             self._counts.hedges += 1
             self._start(call, *found, now_ns)
 
@@ -415,7 +347,7 @@ class Dispatcher:
         del self._attempts[attempt.id]
         attempt.call.active.remove(attempt)
         accounts.abandon(attempt, now_ns, is_late=is_late)
-        self._touched.add(attempt.option.site.service)
+        self._line.touched.add(attempt.option.site.service)
         self._out.append(events.Abort(attempt.id))
 
     def _give_up(self, call: Call, error: AccelerateError) -> None:
@@ -428,13 +360,11 @@ class Dispatcher:
     def _finish(self, call: Call, now_ns: int) -> None:
         call.is_done = True
         del self._calls[call.id]
-        lane = call.lane
-        if lane is not None:
-            if lane.head is call:
-                self._touched |= call.route.lane(call.options).services
-            self._queue.remove(call)
-        for attempt in list(call.active):
-            self._abort(attempt, now_ns)
+        if call.lane is not None:
+            self._line.leave(call)
+        if call.active:
+            for attempt in list(call.active):
+                self._abort(attempt, now_ns)
 
 
 def _system_generator() -> Generator:
@@ -452,8 +382,6 @@ def _cannot_express(route: str) -> AccelerateError:
 
 
 def _refuse_doubles(names: list[str], noun: str) -> None:
-    from ipfs_accelerate.errors import ConfigurationError
-
     for name in names:
         if names.count(name) > 1:
             raise ConfigurationError(

@@ -91,14 +91,15 @@ class Quota:
 
     def take(self, now_ns: int, tokens: int) -> Span:
         """Count a request that is sent now, also while no bound is known: one may be learned."""
-        self._expire(now_ns)
-        grain_ns = max(1, self.window_ns // _GRAIN)
-        counted_ns = -(-(now_ns + self.window_ns // _GUARD) // grain_ns) * grain_ns
-        release_ns = counted_ns + self.window_ns
-        span = self._spans[-1] if self._spans else None
-        if span is None or span.release_ns < release_ns:
-            span = Span(release_ns)
-            self._spans.append(span)
+        spans = self._spans
+        if spans and spans[0].release_ns <= now_ns:
+            self._expire(now_ns)
+        free_ns = now_ns + self.window_ns + self.window_ns // _GUARD
+        span = spans[-1] if spans else None
+        if span is None or span.release_ns < free_ns:
+            grain_ns = max(1, self.window_ns // _GRAIN)
+            span = Span(-(-free_ns // grain_ns) * grain_ns)
+            spans.append(span)
         span.requests += 1
         span.tokens += tokens
         self.requests += 1

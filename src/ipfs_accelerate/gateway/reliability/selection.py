@@ -184,36 +184,29 @@ def choose(
         spill_ns: Patience with a tier.
         closed: Sites for which somebody with a better rank waits; those found busy are added.
     """
-    patient_until_ns = call.placed_ns + spill_ns
-    blocked = Blocked(EVENT_NS, can_change=False, is_circuit=True)
-    last = lane.tiers[-1]
+    moment_ns, can_change, is_all_circuit = EVENT_NS, False, True
     for tier in lane.tiers:
         best: Option | None = None
         best_key: KeySite | None = None
-        earliest_ns = EVENT_NS
-        is_circuit = True
+        earliest_ns, is_circuit = EVENT_NS, True
         for option in tier:
             site = option.site
             if site in closed:
-                blocked.can_change, is_circuit = True, False
-                continue
-            if best is not None and not option.is_before(best):
-                continue
-            found = site.find(now_ns, call.tokens)
-            if isinstance(found, int):
+                can_change, is_circuit = True, False
+            elif best is None or option.is_before(best):
+                found = site.find(now_ns, call.tokens)
+                if not isinstance(found, int):
+                    best, best_key = option, found
+                    continue
                 closed.add(site)
-                blocked.can_change |= found == EVENT_NS
+                can_change = can_change or found == EVENT_NS
                 earliest_ns = min(earliest_ns, found)
                 is_circuit = is_circuit and site.blocks_by_circuit(now_ns)
-            else:
-                best, best_key = option, found
         if best is not None and best_key is not None:
             return best, best_key
-        blocked.moment_ns = min(blocked.moment_ns, earliest_ns)
-        blocked.is_circuit &= is_circuit
+        moment_ns = min(moment_ns, earliest_ns)
+        is_all_circuit = is_all_circuit and is_circuit
         is_soon = earliest_ns == EVENT_NS or earliest_ns <= now_ns + spill_ns
-        if tier is not last and not is_circuit and is_soon and now_ns < patient_until_ns:
-            blocked.moment_ns = min(blocked.moment_ns, patient_until_ns)
-            blocked.can_change = True
-            return blocked
-    return blocked
+        if is_soon and not is_circuit and now_ns < call.placed_ns + spill_ns:
+            break
+    return Blocked(moment_ns, can_change=can_change, is_circuit=is_all_circuit)
