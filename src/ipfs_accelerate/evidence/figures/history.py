@@ -183,7 +183,8 @@ def _buttons(theme: Theme) -> dict[str, object]:
     play = {"frame": {"duration": 250, "redraw": True}, "fromcurrent": False}
     return {
         "type": "buttons", "showactive": False, "direction": "left", "x": 0, "y": 0,
-        "xanchor": "left", "yanchor": "top", "pad": {"t": 78}, "bgcolor": theme.tint, "font": {"color": theme.ink},
+        "xanchor": "left", "yanchor": "top", "pad": {"t": 78}, "bgcolor": theme.tint,
+        "font": {"color": theme.ink},
         "buttons": [{"label": "play", "method": "animate", "args": [None, play]}],
     }  # fmt: skip
 

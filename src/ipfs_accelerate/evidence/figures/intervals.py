@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 __all__ = ["CHART", "interval_figure"]
 
 #: Cases in one figure; the title counts the rest.
-MAX_CASES = 6
+MAX_CASES = 3
 _ROW, _HEAD = 27, 62
 
 
