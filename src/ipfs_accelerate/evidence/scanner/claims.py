@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from dataclasses import dataclass, field
+from functools import lru_cache
 from typing import TYPE_CHECKING, Literal
 
 if TYPE_CHECKING:
@@ -114,6 +115,7 @@ class Document:
     samples: dict[str, list[float]] = field(default_factory=dict)
 
 
+@lru_cache(maxsize=4096)
 def metric_of(name: str) -> Metric | None:
     """What a field or column of this name holds; ``None`` for anything else."""
     if _RATE.search(name):
@@ -123,6 +125,7 @@ def metric_of(name: str) -> Metric | None:
     return "latency" if _LATENCY.search(name) else None
 
 
+@lru_cache(maxsize=4096)
 def hardware_in(text: str) -> str | None:
     """The first hardware a text names, in lower case."""
     found = _HARDWARE.search(text.replace("_", " "))
@@ -149,6 +152,7 @@ def mark_of_text(text: str) -> str | None:
     return _said(_NOT_REAL, text)
 
 
+@lru_cache(maxsize=4096)
 def suspicious_word(text: str) -> str | None:
     """A word that numbers of a machine do not come with, unless it is denied."""
     return _said(_SUSPICIOUS, text.replace("_", " "))

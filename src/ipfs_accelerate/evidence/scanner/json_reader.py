@@ -6,6 +6,7 @@ import json
 import math
 import re
 from dataclasses import dataclass, replace
+from functools import lru_cache
 from typing import TYPE_CHECKING
 
 from ipfs_accelerate.evidence.scanner.claims import (
@@ -148,8 +149,8 @@ def _within(context: _Context, fields: Mapping[str, object]) -> _Context:
         hardware=hardware,
         series=f"{context.series} {series}".strip(),
         mark=nested or context.mark,
-        has_samples=context.has_samples or any(map(_SAMPLE_FIELDS.fullmatch, fields)),
-        has_environment=context.has_environment or any(map(_ENVIRONMENT_FIELDS.fullmatch, fields)),
+        has_samples=context.has_samples or any(map(_names_samples, fields)),
+        has_environment=context.has_environment or any(map(_names_environment, fields)),
     )
 
 
@@ -194,6 +195,16 @@ def _claim(
             _parameters(fields),
         )
     )  # fmt: skip
+
+
+@lru_cache(maxsize=4096)
+def _names_samples(field: str) -> bool:
+    return _SAMPLE_FIELDS.fullmatch(field) is not None
+
+
+@lru_cache(maxsize=4096)
+def _names_environment(field: str) -> bool:
+    return _ENVIRONMENT_FIELDS.fullmatch(field) is not None
 
 
 def _number(value: object) -> float | None:
