@@ -21,6 +21,7 @@ share the work.
 from __future__ import annotations
 
 import difflib
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Annotated
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
@@ -36,12 +37,20 @@ from ipfs_accelerate.gateway.routes import (
     OnRefusal,
     Route,
 )
+from ipfs_accelerate.gateway.sharing.sharing import SharingSettings
 from ipfs_accelerate.gateway.transport import TimeLimits
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-__all__ = ["Configuration", "configure"]
+__all__ = ["LOCAL", "Configuration", "configure"]
+
+#: The provider that a plugin brings: the models of this machine.
+LOCAL = "local"
+
+#: Services at an address that is the same for everybody.
+HOSTED = ("openai", "anthropic", "gemini", "groq")
+
 
 Positive = Annotated[float, Field(gt=0)]
 Count = Annotated[int, Field(gt=0)]
@@ -82,6 +91,7 @@ class _Endpoint(_Table):
     limits: _Limits = _Limits()
     headers: dict[str, Annotated[str, Field(pattern=r"^[^\r\n]*$")]] = {}
     price_per_million: dict[str, Annotated[float, Field(ge=0)]] = {}
+    direct: bool | None = None
 
 
 class _Weighted(_Table):
@@ -100,21 +110,41 @@ class _Route(_Table):
     deadline_s: Positive | None = 600.0
 
 
-class Configuration(_Table):
-    """All tables below ``[gateway]``."""
+class _Sharing(_Table):
+    window_s: Annotated[float, Field(ge=0)] | None = None
+    most_texts: Count = 64
+    single_flight: bool = False
+    cache_bytes: Annotated[int, Field(ge=0)] = 0
+    ttl_s: Positive = 300.0
 
+    def value(self) -> SharingSettings:
+        return SharingSettings(
+            self.window_s, self.most_texts, self.single_flight, self.cache_bytes, self.ttl_s
+        )
+
+
+class _Gateway(_Table):
+    sharing: _Sharing = _Sharing()
     endpoints: dict[str, _Endpoint] = {}
     routes: dict[str, _Route] = {}
 
 
-def configure(
-    table: Mapping[str, object], *, environ: Mapping[str, str]
-) -> tuple[list[Endpoint], list[Route]]:
+@dataclass(frozen=True, slots=True)
+class Configuration:
+    """What a gateway is made of."""
+
+    endpoints: tuple[Endpoint, ...]
+    routes: tuple[Route, ...]
+    sharing: SharingSettings
+
+
+def configure(table: Mapping[str, object], *, environ: Mapping[str, str]) -> Configuration:
     """Endpoints and routes from the setting ``gateway``.
 
     An endpoint without ``keys`` takes those in the variables of its service, such as
     ``OPENAI_API_KEY``; not so where ``base_url`` names an address of your own, as a key belongs
-    to those who gave it.
+    to those who gave it. Without any endpoint in the table, there is one for each service that has
+    a key in its variable, and one called ``local`` for the models of this machine.
 
     Args:
         table: As read from the file.
@@ -124,12 +154,21 @@ def configure(
         ConfigurationError: An unknown key, a value outside its domain, or a missing secret.
     """
     try:
-        found = Configuration.model_validate(table)
+        found = _Gateway.model_validate(table)
     except ValidationError as error:
         raise _explained(error) from error
-    endpoints = [_endpoint(name, one, environ) for name, one in found.endpoints.items()]
-    names = set(found.endpoints)
-    return endpoints, [_route(name, one, names) for name, one in found.routes.items()]
+    tables = found.endpoints or _evident(environ)
+    return Configuration(
+        tuple(_endpoint(name, one, environ) for name, one in tables.items()),
+        tuple(_route(name, one, set(tables)) for name, one in found.routes.items()),
+        found.sharing.value(),
+    )
+
+
+def _evident(environ: Mapping[str, str]) -> dict[str, _Endpoint]:
+    """Endpoints that need no configuration: services with a key in their variable, and here."""
+    with_key = [name for name in HOSTED if keys_from_environment(name, environ)]
+    return {name: _Endpoint(provider=name) for name in (*with_key, LOCAL)}
 
 
 def _endpoint(name: str, table: _Endpoint, environ: Mapping[str, str]) -> Endpoint:
@@ -145,6 +184,7 @@ def _endpoint(name: str, table: _Endpoint, environ: Mapping[str, str]) -> Endpoi
         limits=TimeLimits(**table.limits.model_dump()),
         headers=table.headers,
         price_per_million=table.price_per_million,
+        is_direct=table.provider != LOCAL if table.direct is None else table.direct,
     )
 
 

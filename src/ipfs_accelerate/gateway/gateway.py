@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import os
 from typing import TYPE_CHECKING, Self, cast
 
+from ipfs_accelerate.config import load_settings
 from ipfs_accelerate.gateway.answer import Answer
+from ipfs_accelerate.gateway.configuration import configure
 from ipfs_accelerate.gateway.engine import Engine
 from ipfs_accelerate.gateway.messages import (
     ChatRequest,
@@ -23,6 +26,7 @@ if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
     from types import TracebackType
 
+    from ipfs_accelerate.config import Settings
     from ipfs_accelerate.gateway.backend import Backend
     from ipfs_accelerate.gateway.messages import (
         ChatResponse,
@@ -85,6 +89,23 @@ class Gateway:
             most=self.engine.most_texts,
             observe=self.engine.observe,
         )
+
+    @classmethod
+    def from_settings(
+        cls,
+        settings: Settings | None = None,
+        *,
+        environ: Mapping[str, str] | None = None,
+        observers: Sequence[Observer] = (),
+    ) -> Self:
+        """The gateway of the tables ``[gateway.…]`` in ``ipfs-accelerate.toml``.
+
+        Raises:
+            ConfigurationError: See `configuration.configure`.
+        """
+        table = (load_settings() if settings is None else settings).gateway
+        found = configure(table, environ=os.environ if environ is None else environ)
+        return cls(found.endpoints, found.routes, observers=observers, sharing=found.sharing)
 
     async def chat(
         self, model: str, messages: str | Sequence[Message], *, options: CallOptions = _AS_USUAL

@@ -89,6 +89,7 @@ class Endpoint:
         headers: Sent with each request.
         price_per_million: Currency units for a million tokens of ``prompt``, ``completion`` and
             ``cached``.
+        is_direct: Callers may ask for ``<endpoint>/<any model>``; else only for what routes name.
     """
 
     name: str
@@ -100,6 +101,7 @@ class Endpoint:
     limits: TimeLimits = field(default_factory=TimeLimits)
     headers: Mapping[str, str] = field(default_factory=dict, repr=False)
     price_per_million: Mapping[str, float] = field(default_factory=dict)
+    is_direct: bool = True
 
 
 @dataclass(frozen=True, slots=True)

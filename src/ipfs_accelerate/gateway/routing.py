@@ -53,13 +53,17 @@ def _names(routes: Sequence[Route]) -> list[str]:
 class RouteTable:
     """Finds routes.
 
-    ``<endpoint>/<model>`` works for every endpoint without being configured.
+    ``<endpoint>/<model>`` works without being configured, where the endpoint allows it.
     """
 
     def __init__(self, endpoints: Sequence[Endpoint], routes: Sequence[Route]) -> None:
         check_names(endpoints, routes)
         self._routes = {route.name: route for route in routes}
-        direct = {f"{e.name}/*": Route(f"{e.name}/*", ((Candidate(e.name),),)) for e in endpoints}
+        direct = {
+            f"{e.name}/*": Route(f"{e.name}/*", ((Candidate(e.name),),))
+            for e in endpoints
+            if e.is_direct
+        }
         self.all = {**direct, **self._routes}
         self._direct = direct
 

@@ -8,7 +8,7 @@ import pytest
 
 from ipfs_accelerate.errors import ConfigurationError
 from ipfs_accelerate.gateway.configuration import configure
-from ipfs_accelerate.gateway.routes import Candidate, KeyStrategy, OnRefusal
+from ipfs_accelerate.gateway.routes import Candidate, Endpoint, KeyStrategy, OnRefusal, Route
 
 WHOLE = """
 [endpoints.openai]
@@ -29,9 +29,10 @@ on_refusal = "next"
 """
 
 
-def read(text: str) -> tuple[list, list]:
+def read(text: str) -> tuple[tuple[Endpoint, ...], tuple[Route, ...]]:
     environ = {"A": "secret-a", "B": "secret-b", "OPENAI_API_KEY": "secret-o"}
-    return configure(tomllib.loads(text), environ=environ)
+    found = configure(tomllib.loads(text), environ=environ)
+    return found.endpoints, found.routes
 
 
 def test_endpoints_have_their_keys_limits_and_prices() -> None:
@@ -66,6 +67,12 @@ def test_keys_of_the_environment_go_to_the_service_alone_that_gave_them() -> Non
     )
     assert [key.name for key in own.keys] == ["OPENAI_API_KEY"]
     assert other.keys == ()
+
+
+def test_without_tables_there_is_who_needs_none() -> None:
+    endpoints, routes = read("")
+    assert [(one.name, one.is_direct) for one in endpoints] == [("openai", True), ("local", False)]
+    assert routes == ()
 
 
 @pytest.mark.parametrize(

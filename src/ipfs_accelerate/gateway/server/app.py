@@ -156,7 +156,7 @@ class GatewayServer:
 
     def _is_allowed(self, request: web.Request) -> bool:
         scheme, _, given = request.headers.get("Authorization", "").partition(" ")
-        right = hmac.compare_digest(given.encode(), self._token)
+        right = hmac.compare_digest(given.encode(errors="surrogateescape"), self._token)
         return scheme.lower() == "bearer" and right
 
     async def _health(self, _request: web.Request) -> web.Response:
