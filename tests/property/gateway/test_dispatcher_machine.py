@@ -402,8 +402,8 @@ TestDispatcher.settings = settings(
 @pytest.mark.slow
 class TestDispatcherLong(World.TestCase):
     settings = settings(
-        max_examples=1500,
-        stateful_step_count=80,
+        max_examples=400,
+        stateful_step_count=60,
         deadline=None,
         suppress_health_check=[HealthCheck.too_slow],
     )
