@@ -84,6 +84,8 @@ _FILLED: dict[str, Any] = {
     "topk_group": 1,
     "vocabulary_map": {"<image>": 5},
 }
+#: Values by the number of a layer: without them all layers are alike.
+_BY_LAYER = {"per_layer_config"}
 _HIDDEN = ("hidden_size", "d_model", "n_embd", "embed_dim", "dim")
 _HEADS = ("num_attention_heads", "n_head", "num_heads", "encoder_attention_heads")
 
@@ -130,7 +132,8 @@ def _stated(config: Any) -> Iterator[tuple[str, Any]]:  # noqa: ANN401
             value = _FILLED.get(field.name)
             has_default = value is not None
         has_factory = field.default_factory is not MISSING
-        if value is not None and (has_default or has_factory or hasattr(value, "to_dict")):
+        is_stated = has_default or has_factory or hasattr(value, "to_dict")
+        if value is not None and is_stated and field.name not in _BY_LAYER:
             yield field.name, value
 
 
