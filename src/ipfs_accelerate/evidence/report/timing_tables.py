@@ -122,7 +122,7 @@ def _ranks(ranking: Ranking) -> Table:
 
 
 def _rank(row: RankedRow, *, is_shared: bool) -> tuple[str, ...]:
-    texts = dict(zip(COLUMNS, cells(row), strict=True))
+    texts: dict[str, str] = dict(zip(COLUMNS, cells(row), strict=True))
     texts["rank"] += "=" if is_shared else ""
     texts["result"] = row.record.result_id[:8]
     if row.speedup is not None and row.speedup.verdict == "baseline":
