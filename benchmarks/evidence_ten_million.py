@@ -110,6 +110,7 @@ def commands(ledger: Path) -> dict[str, list[str]]:
                                      "--kind", "kendall"],
         "regressions": ["regressions"],
         "regressions, again": ["regressions"],
+        "figure intervals": ["figure", "intervals", "-o", str(ledger.with_suffix(".html"))],
     }  # fmt: skip
 
 
