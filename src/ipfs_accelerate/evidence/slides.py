@@ -160,9 +160,9 @@ class _Pages:
 
     def figure(self, drawn: Drawn) -> None:
         """A figure with its sentence, alternative text and rows."""
-        slide = self._slide(_plain(str(drawn.figure.layout.title.text)))
+        slide = self._slide(_plain(str(drawn.figure["layout"]["title"]["text"])))
         self._write(slide, _short(drawn.finding.sentence), (_MARGIN, _HEAD - 0.25, 0.75), size=14)
-        width, height = 1000, int(drawn.figure.layout.height or 450)
+        width, height = 1000, int(drawn.figure["layout"]["height"] or 450)
         picture = rendered(drawn.figure.update_layout(title=None), "png", width=width)
         room = (_WIDTH - 2 * _MARGIN, _HEIGHT - _HEAD - 0.55 - _FOOT)
         scale = min(room[0] / width, room[1] / height)

@@ -48,7 +48,7 @@ def distribution_figure(group: CaseGroup, *, theme: str = "light") -> go.Figure:
         look,
         height=150 + 74 * max(len(rows), 2),
     )
-    figure.update_xaxes(title=_axis_title(missing), **_ticks(rows))
+    figure.update_xaxes(_ticks(rows), title=_axis_title(missing))
     return figure.update_layout(
         yaxis={
             "tickvals": list(range(len(rows))),

@@ -45,7 +45,7 @@ def write_figure(figure: go.Figure, path: Path, *, alt: str = "", width: int = W
             hint="the name must end in " + ", ".join(f".{name}" for name in FORMATS),
         )
     if ending == "html":
-        content = html_page([(figure, alt)], title=str(figure.layout.title.text)).encode()
+        content = html_page([(figure, alt)], title=str(figure["layout"]["title"]["text"])).encode()
     else:
         content = rendered(figure, ending, width=width)
     try:
@@ -68,7 +68,7 @@ def rendered(figure: go.Figure, format_: str, *, width: int = WIDTH, scale: int 
 
     still = Figure(figure.data, figure.layout)
     still.layout.sliders = still.layout.updatemenus = None
-    height = int(still.layout.height or 450)
+    height = int(still["layout"]["height"] or 450)
     options = {"format": format_, "width": width, "height": height, "scale": scale}
     try:
         content: bytes = import_module("kaleido").calc_fig_sync(
@@ -92,8 +92,8 @@ def html_page(figures: Sequence[tuple[go.Figure, str]], *, title: str) -> str:
     from plotly.offline import get_plotlyjs
 
     config = {"displaylogo": False, "responsive": True}
-    paper = figures[0][0].layout.paper_bgcolor if figures else "#ffffff"
-    ink = figures[0][0].layout.font.color if figures else "#000000"
+    paper = figures[0][0]["layout"]["paper_bgcolor"] if figures else "#ffffff"
+    ink = figures[0][0]["layout"]["font"]["color"] if figures else "#000000"
     body = "".join(
         f'<figure role="img" aria-label="{escape(alt)}">'
         + str(figure.to_html(full_html=False, include_plotlyjs=False, config=config))

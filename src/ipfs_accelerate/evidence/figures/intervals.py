@@ -99,7 +99,7 @@ def _bands(figure: go.Figure, rows: Sequence[RankedRow], number: int, theme: The
         if len(places) > 1:
             figure.add_hrect(
                 y0=places[0] - 0.42, y1=places[-1] + 0.42, fillcolor=theme.soft, opacity=0.14,
-                line_width=0, layer="below", row=number, col=1,
+                line_width=0, layer="below", row=number, col=1,  # pyright: ignore[reportArgumentType]
             )  # fmt: skip
 
 
