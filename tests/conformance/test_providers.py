@@ -3,7 +3,8 @@
 import pytest
 
 from ipfs_accelerate.gateway.providers.registry import provider_names
-from ipfs_accelerate.testing.conformance.provider import ProviderCase, ProviderConformance
+from ipfs_accelerate.testing.conformance.provider import ProviderConformance
+from ipfs_accelerate.testing.conformance.provider_case import ProviderCase
 from ipfs_accelerate.testing.conformance.recorded import cases
 
 CASES = cases()

@@ -8,7 +8,12 @@ import pytest
 from ipfs_accelerate.errors import AccelerateError, MalformedAnswerError
 from ipfs_accelerate.gateway.providers.registry import make_provider
 from ipfs_accelerate.gateway.wire import HttpResponse
-from ipfs_accelerate.testing.conformance.provider import CHAT, EMBEDDING, ProviderCase, read_stream
+from ipfs_accelerate.testing.conformance.provider_case import (
+    CHAT,
+    EMBEDDING,
+    ProviderCase,
+    read_stream,
+)
 from ipfs_accelerate.testing.conformance.recorded import cases
 
 CASES = cases()

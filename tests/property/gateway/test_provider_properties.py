@@ -7,10 +7,10 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from ipfs_accelerate.errors import AccelerateError, MalformedAnswerError, StreamTruncatedError
+from ipfs_accelerate.errors import AccelerateError, StreamTruncatedError
 from ipfs_accelerate.gateway.messages import FinishReason
 from ipfs_accelerate.gateway.wire import HttpResponse
-from ipfs_accelerate.testing.conformance.provider import (
+from ipfs_accelerate.testing.conformance.provider_case import (
     CHAT,
     COMPLETION,
     EMBEDDING,

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from typing import TYPE_CHECKING
 
 from ipfs_accelerate.errors import InputError
@@ -11,7 +12,18 @@ from ipfs_accelerate.gateway.providers._reading import Unreadable, arguments_of,
 if TYPE_CHECKING:
     from ipfs_accelerate.gateway.messages import ChatRequest
 
-__all__ = ["calls_before", "name_of_result", "read_call"]
+__all__ = ["call_arguments", "calls_before", "name_of_result", "read_call"]
+
+
+def call_arguments(arguments: str) -> dict[str, object]:
+    """The arguments of an earlier call, for services that want them as an object."""
+    try:
+        value = json.loads(arguments or "{}")
+    except (ValueError, RecursionError) as error:
+        raise InputError("a tool call's arguments are not JSON") from error
+    if not isinstance(value, dict):
+        raise InputError("a tool call's arguments are not a JSON object")
+    return value
 
 
 def calls_before(request: ChatRequest) -> int:

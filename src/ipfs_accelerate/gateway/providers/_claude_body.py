@@ -6,20 +6,18 @@ Source: Claude API reference, "Messages", "Structured outputs", "Tool use".
 from __future__ import annotations
 
 import base64
-import json
 from typing import TYPE_CHECKING
 
 from ipfs_accelerate.errors import InputError
 from ipfs_accelerate.gateway.messages import ImagePart
-from ipfs_accelerate.gateway.providers._openai_body import put
+from ipfs_accelerate.gateway.providers._calls import call_arguments
+from ipfs_accelerate.gateway.providers._openai_body import put, schema_of
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
-
     from ipfs_accelerate.gateway.messages import ChatRequest, Content, Message, Tool
     from ipfs_accelerate.gateway.providers._service import Service
 
-__all__ = ["call_arguments", "chat_body", "schema_of"]
+__all__ = ["chat_body"]
 
 _MOST_TOKENS = 4096
 _CHOICES = {"auto": "auto", "none": "none", "required": "any"}
@@ -52,29 +50,6 @@ def chat_body(service: Service, request: ChatRequest) -> dict[str, object]:
     if schema is not None:
         body["output_config"] = {"format": {"type": "json_schema", "schema": schema}}
     return body
-
-
-def schema_of(service: Service, wanted: Mapping[str, object] | None) -> object | None:
-    """The JSON schema of a response format, for services that know no other format."""
-    kind = (wanted or {}).get("type", "text")
-    if kind == "text":
-        return None
-    outer = (wanted or {}).get("json_schema")
-    schema = outer.get("schema") if isinstance(outer, dict) else None
-    if kind != "json_schema" or not isinstance(schema, dict):
-        raise service.unable(f"the response format {kind!r}")
-    return schema
-
-
-def call_arguments(arguments: str) -> dict[str, object]:
-    """The arguments of an earlier call, for services that want them as an object."""
-    try:
-        value = json.loads(arguments or "{}")
-    except (ValueError, RecursionError) as error:
-        raise InputError("a tool call's arguments are not JSON") from error
-    if not isinstance(value, dict):
-        raise InputError("a tool call's arguments are not a JSON object")
-    return value
 
 
 def _turns(messages: tuple[Message, ...]) -> list[dict[str, object]]:

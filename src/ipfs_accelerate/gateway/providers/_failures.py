@@ -22,7 +22,7 @@ from ipfs_accelerate.errors import (
     RequestRefusedError,
 )
 
-__all__ = ["Refusal", "error_for"]
+__all__ = ["Refusal", "error_for", "read_refusal"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -143,6 +143,37 @@ def error_for(refusal: Refusal, *, provider: str, endpoint: str) -> AccelerateEr
     return kind(message, hint=_hint(kind, refusal, codes, status), details=details)
 
 
+def read_refusal(known: Refusal, body: object) -> Refusal:
+    """What a body says in one of the usual forms; whatever else it is says nothing.
+
+    Read are ``{"error": {"message", "type", "code", "param"}}``, ``{"error": "text",
+    "error_type"}`` and ``{"message", "type", "code"}``, and the status of ``code`` or
+    ``http_status_code`` where HTTP gave none.
+    """
+    outer = body if type(body) is dict else {}
+    error = outer.get("error")
+    inner: dict[str, object] = error if type(error) is dict else outer
+    inner_more = inner.get("innererror")
+    deeper: dict[str, object] = inner_more if type(inner_more) is dict else {}
+    words = (
+        deeper.get("code"),
+        inner.get("code"),
+        inner.get("type"),
+        inner.get("status"),
+        outer.get("error_type"),
+    )
+    message = error if type(error) is str else inner.get("message")
+    param = inner.get("param")
+    status = _status(inner.get("http_status_code")) or _status(inner.get("code"))
+    return Refusal(
+        known.status if known.status is not None else status,
+        tuple(word for word in words if type(word) is str and word),
+        message if type(message) is str else "",
+        param if type(param) is str else None,
+        known.retry_after_s,
+    )
+
+
 def _by_words(
     refusal: Refusal, codes: set[str], status: int
 ) -> tuple[type[AccelerateError], str] | None:
@@ -183,3 +214,7 @@ def _hint(
     if kind is ModelNotFoundError:
         return "ask the endpoint for its models"
     return None
+
+
+def _status(value: object) -> int | None:
+    return value if type(value) is int and 400 <= value <= 599 else None

@@ -10,9 +10,8 @@ import json
 from typing import TYPE_CHECKING
 
 from ipfs_accelerate.gateway.messages import ImagePart
-from ipfs_accelerate.gateway.providers._calls import name_of_result
-from ipfs_accelerate.gateway.providers._claude_body import call_arguments, schema_of
-from ipfs_accelerate.gateway.providers._openai_body import put
+from ipfs_accelerate.gateway.providers._calls import call_arguments, name_of_result
+from ipfs_accelerate.gateway.providers._openai_body import put, schema_of
 
 if TYPE_CHECKING:
     from ipfs_accelerate.gateway.messages import ChatRequest, Message, Tool

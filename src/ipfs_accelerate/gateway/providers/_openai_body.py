@@ -9,6 +9,8 @@ from ipfs_accelerate.errors import InputError
 from ipfs_accelerate.gateway.messages import ImagePart
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
+
     from ipfs_accelerate.gateway.messages import (
         ChatRequest,
         CompletionRequest,
@@ -17,8 +19,9 @@ if TYPE_CHECKING:
         Tool,
         ToolCall,
     )
+    from ipfs_accelerate.gateway.providers._service import Service
 
-__all__ = ["chat_body", "completion_body", "data_url", "put", "tool_body"]
+__all__ = ["chat_body", "completion_body", "data_url", "put", "schema_of", "tool_body"]
 
 
 def put(body: dict[str, object], **fields: object) -> dict[str, object]:
@@ -69,6 +72,18 @@ def completion_body(request: CompletionRequest) -> dict[str, object]:
     if request.stop:
         body["stop"] = list(request.stop)
     return body
+
+
+def schema_of(service: Service, wanted: Mapping[str, object] | None) -> object | None:
+    """The JSON schema of a response format, for services that know no other format."""
+    kind = (wanted or {}).get("type", "text")
+    if kind == "text":
+        return None
+    outer = (wanted or {}).get("json_schema")
+    schema = outer.get("schema") if isinstance(outer, dict) else None
+    if kind != "json_schema" or not isinstance(schema, dict):
+        raise service.unable(f"the response format {kind!r}")
+    return schema
 
 
 def tool_body(tool: Tool) -> dict[str, object]:

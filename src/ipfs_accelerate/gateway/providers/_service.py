@@ -16,7 +16,7 @@ from ipfs_accelerate.errors import (
     StreamTruncatedError,
 )
 from ipfs_accelerate.gateway.messages import ChatRequest, ImagePart, Operation
-from ipfs_accelerate.gateway.providers._failures import Refusal, error_for
+from ipfs_accelerate.gateway.providers._failures import Refusal, error_for, read_refusal
 from ipfs_accelerate.gateway.providers._reading import Unreadable, members, read_json
 from ipfs_accelerate.gateway.providers.protocol import Provider, RateReport
 from ipfs_accelerate.gateway.wire import HttpRequest, duration_s, retry_after_s
@@ -28,7 +28,7 @@ if TYPE_CHECKING:
     from ipfs_accelerate.gateway.messages import Request, Response
     from ipfs_accelerate.gateway.wire import HttpResponse
 
-__all__ = ["Service", "joined_body", "read_refusal", "wait_s"]
+__all__ = ["Service", "joined_body", "wait_s"]
 
 
 _ENCODE = json.JSONEncoder(ensure_ascii=False, allow_nan=False, separators=(",", ":")).encode
@@ -50,7 +50,7 @@ class Service(Provider):
         super().__init__(base_url)
         self.endpoint = _checked(self.base_url, self.name)
         if self.base_url == self.endpoint:
-            self.base_url += self.api_root
+            self.base_url = self.endpoint + self.api_root
 
     def build(self, request: Request, *, key: str | None, is_stream: bool = False) -> HttpRequest:
         """See `Provider.build`."""
@@ -231,37 +231,6 @@ def joined_body(
     return body
 
 
-def read_refusal(known: Refusal, body: object) -> Refusal:
-    """What a body says in one of the usual forms; whatever else it is says nothing.
-
-    Read are ``{"error": {"message", "type", "code", "param"}}``, ``{"error": "text",
-    "error_type"}`` and ``{"message", "type", "code"}``, and the status of ``code`` or
-    ``http_status_code`` where HTTP gave none.
-    """
-    outer = body if type(body) is dict else {}
-    error = outer.get("error")
-    inner: dict[str, object] = error if type(error) is dict else outer
-    inner_more = inner.get("innererror")
-    deeper: dict[str, object] = inner_more if type(inner_more) is dict else {}
-    words = (
-        deeper.get("code"),
-        inner.get("code"),
-        inner.get("type"),
-        inner.get("status"),
-        outer.get("error_type"),
-    )
-    message = error if type(error) is str else inner.get("message")
-    param = inner.get("param")
-    status = _status(inner.get("http_status_code")) or _status(inner.get("code"))
-    return Refusal(
-        known.status if known.status is not None else status,
-        tuple(word for word in words if type(word) is str and word),
-        message if type(message) is str else "",
-        param if type(param) is str else None,
-        known.retry_after_s,
-    )
-
-
 def wait_s(headers: Mapping[str, str], *, now_s: float) -> float | None:
     """Seconds to wait, from ``retry-after-ms`` or ``Retry-After``.
 
@@ -273,10 +242,6 @@ def wait_s(headers: Mapping[str, str], *, now_s: float) -> float | None:
         if seconds is not None:
             return seconds / 1e3
     return retry_after_s(headers.get("retry-after"), now_s=now_s)
-
-
-def _status(value: object) -> int | None:
-    return value if type(value) is int and 400 <= value <= 599 else None
 
 
 def _has_calls(request: ChatRequest) -> bool:

@@ -1,4 +1,12 @@
-"""How many tokens a request is likely to take, before it is sent."""
+"""Tokens of a request, estimated before it is sent, for allowances of tokens.
+
+An estimate and nothing else: what was used is what the service counts.
+
+Source: OpenAI help centre, "What are tokens and how to count them": one token is about four
+characters of English text. Bytes of UTF-8 take the place of characters, as byte-level tokenisers
+spend more tokens on characters outside ASCII. An image is counted as OpenAI's documentation "Images
+and vision" counts one in low detail.
+"""
 
 from __future__ import annotations
 
@@ -8,7 +16,7 @@ from ipfs_accelerate.gateway.messages import (
     ChatRequest,
     CompletionRequest,
     EmbeddingRequest,
-    TextPart,
+    ImagePart,
 )
 
 if TYPE_CHECKING:
@@ -17,39 +25,45 @@ if TYPE_CHECKING:
 __all__ = ["estimate_tokens"]
 
 _BYTES_PER_TOKEN = 4
-_TOKENS_PER_IMAGE = 1000
 _TOKENS_PER_MESSAGE = 4
+_TOKENS_PER_IMAGE = 85
 
 
-def estimate_tokens(request: Request) -> int:
-    """Tokens of prompt and answer together; an estimate, for allowances alone.
+def estimate_tokens(request: Request, *, answer_tokens: int = 0) -> int:
+    """Tokens of the prompt and of the answer together, at least 1.
 
-    Four bytes of text are counted as a token, as for English; other languages take more. An image
-    counts as 1,000, an answer as ``max_tokens`` where the request bounds it.
-
-    Source: OpenAI's help page "What are tokens and how to count them?" for the four characters.
+    Args:
+        request: To be sent.
+        answer_tokens: Expected of the answer where the request sets no limit; its limit otherwise.
     """
     if isinstance(request, ChatRequest):
-        prompt = sum(map(_of_message, request.messages))
-        return prompt + (request.max_tokens or 0)
+        tokens = sum(map(_of_message, request.messages))
+        tokens += sum(
+            _of(tool.name) + _of(tool.description or "") + _of(str(tool.parameters))
+            for tool in request.tools
+        )
+        return max(1, tokens + _of_answer(request.max_tokens, answer_tokens))
     if isinstance(request, CompletionRequest):
-        return _of_texts(request.prompts) + (request.max_tokens or 0) * len(request.prompts)
+        each = _of_answer(request.max_tokens, answer_tokens)
+        return max(1, sum(_of(prompt) + each for prompt in request.prompts))
     if isinstance(request, EmbeddingRequest):
-        return _of_texts(request.inputs)
-    return _of_texts(request.documents) + _of_text(request.query) * len(request.documents)
+        return max(1, sum(map(_of, request.inputs)))
+    query = _of(request.query)
+    return max(1, sum(query + _of(document) for document in request.documents))
+
+
+def _of(text: str) -> int:
+    size = len(text) if text.isascii() else len(text.encode(errors="surrogatepass"))
+    return -(-size // _BYTES_PER_TOKEN)
 
 
 def _of_message(message: Message) -> int:
-    if isinstance(message.content, str):
-        return _TOKENS_PER_MESSAGE + _of_text(message.content)
-    parts = message.content
-    images = sum(not isinstance(part, TextPart) for part in parts)
-    return _TOKENS_PER_MESSAGE + _of_text(message.text) + images * _TOKENS_PER_IMAGE
+    images = 0
+    if not isinstance(message.content, str):
+        images = sum(isinstance(part, ImagePart) for part in message.content)
+    calls = sum(_of(call.name) + _of(call.arguments) for call in message.tool_calls)
+    return _TOKENS_PER_MESSAGE + _of(message.text) + calls + images * _TOKENS_PER_IMAGE
 
 
-def _of_texts(texts: tuple[str, ...]) -> int:
-    return sum(map(_of_text, texts))
-
-
-def _of_text(text: str) -> int:
-    return len(text.encode(errors="surrogatepass")) // _BYTES_PER_TOKEN + 1
+def _of_answer(limit: int | None, expected: int) -> int:
+    return expected if limit is None else limit

@@ -23,12 +23,12 @@ from ipfs_accelerate.errors import InternalError
 from ipfs_accelerate.gateway.messages import ChatRequest, EmbeddingRequest, Operation
 from ipfs_accelerate.gateway.providers._answers import embedding_response, names_of
 from ipfs_accelerate.gateway.providers._calls import calls_before
-from ipfs_accelerate.gateway.providers._failures import Refusal
+from ipfs_accelerate.gateway.providers._failures import Refusal, read_refusal
 from ipfs_accelerate.gateway.providers._gemini_answer import GeminiStream, read_chat
 from ipfs_accelerate.gateway.providers._gemini_body import chat_body
 from ipfs_accelerate.gateway.providers._openai_body import put
 from ipfs_accelerate.gateway.providers._reading import items, members, vector
-from ipfs_accelerate.gateway.providers._service import Service, joined_body, read_refusal
+from ipfs_accelerate.gateway.providers._service import Service, joined_body
 from ipfs_accelerate.gateway.providers.protocol import Capabilities
 from ipfs_accelerate.gateway.wire import duration_s
 

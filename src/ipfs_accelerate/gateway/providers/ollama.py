@@ -38,10 +38,14 @@ from ipfs_accelerate.gateway.providers._answers import (
     model_of,
     names_of,
 )
-from ipfs_accelerate.gateway.providers._calls import calls_before, name_of_result, read_call
-from ipfs_accelerate.gateway.providers._claude_body import call_arguments, schema_of
+from ipfs_accelerate.gateway.providers._calls import (
+    call_arguments,
+    calls_before,
+    name_of_result,
+    read_call,
+)
 from ipfs_accelerate.gateway.providers._failures import Refusal
-from ipfs_accelerate.gateway.providers._openai_body import put, tool_body
+from ipfs_accelerate.gateway.providers._openai_body import put, schema_of, tool_body
 from ipfs_accelerate.gateway.providers._reading import (
     Unreadable,
     count,

@@ -10,6 +10,8 @@ Example::
         @pytest.fixture
         def case(self):
             return ProviderCase(MyService("http://localhost:1"), chat=b"…", …)
+
+It is one class, and long, because it is one list of claims.
 """
 
 # ruff: noqa: D102 — the name of a test is its claim
@@ -18,8 +20,8 @@ from __future__ import annotations
 
 import base64
 import json
-from collections.abc import Iterable, Mapping
-from dataclasses import dataclass, field, replace
+from collections.abc import Mapping
+from dataclasses import replace
 
 import pytest
 
@@ -40,50 +42,33 @@ from ipfs_accelerate.errors import (
 from ipfs_accelerate.gateway.messages import (
     ChatChunk,
     ChatRequest,
-    CompletionRequest,
-    EmbeddingRequest,
     FinishReason,
     ImagePart,
     Message,
     Request,
-    RerankRequest,
     TextPart,
-    Tool,
     ToolCall,
     Usage,
 )
-from ipfs_accelerate.gateway.providers import Provider, RateReport
 from ipfs_accelerate.gateway.wire import HttpResponse
+from ipfs_accelerate.testing.conformance.provider_case import (
+    CHAT,
+    COMPLETION,
+    EMBEDDING,
+    PROMPT,
+    RERANK,
+    TOOLS,
+    ProviderCase,
+    read_into,
+    read_stream,
+)
 
-__all__ = [
-    "CHAT",
-    "COMPLETION",
-    "EMBEDDING",
-    "RERANK",
-    "TOOLS",
-    "ProviderCase",
-    "ProviderConformance",
-    "Refused",
-    "read_stream",
-]
+__all__ = ["ProviderConformance"]
 
 NOW_S = 1_700_000_000.0
 _KEY = "k3y-4ab9c2d71e88f0"
-_PROMPT = "What is the capital of France?"
-_WEATHER = Tool(
-    "get_weather",
-    {"type": "object", "properties": {"city": {"type": "string"}}, "required": ["city"]},
-    "Weather of a city",
-)
-
-CHAT = ChatRequest("m", (Message("system", "Be terse."), Message("user", _PROMPT)), max_tokens=64)
-TOOLS = ChatRequest("m", (Message("user", "Weather in Paris?"),), tools=(_WEATHER,))
-COMPLETION = CompletionRequest("m", ("The capital of France is",), max_tokens=8)
-EMBEDDING = EmbeddingRequest("m", ("one", "two"))
-RERANK = RerankRequest("m", "capital of France", ("Berlin", "Rome", "Paris"))
 _VECTORS = ((0.25, -0.5, 1.0), (1.0, 0.0, -2.0))
 _RANKS = (2, 0, 1)
-_USAGE = Usage(12, 3)
 _SAYING_NOTHING = (
     b"",
     b"<html>no</html>",
@@ -94,82 +79,6 @@ _SAYING_NOTHING = (
     b'{"error":{"code":[],"type":{},"message":1}}',
 )
 _PNG = b"\x89PNG\r\n\x1a\n"
-
-
-@dataclass(frozen=True)
-class Refused:
-    """A refusal as the service words it, and the error it stands for."""
-
-    status: int
-    body: bytes
-    error: type[AccelerateError]
-    provider_code: str | None = None
-    headers: Mapping[str, str] = field(default_factory=dict)
-
-
-@dataclass(frozen=True)
-class ProviderCase:
-    """One provider and what its service would send; ``None`` where it cannot do it.
-
-    Attributes:
-        provider: To be tested.
-        chat: Answer to `CHAT`: the text ``Paris.``.
-        usage: Of ``chat`` and of ``stream``.
-        stream: The same answer, streamed in several pieces.
-        tools: Answer to `TOOLS`: ``get_weather`` with ``{"city": "Paris"}``.
-        tool_stream: The same, streamed.
-        embedding: Answer to `EMBEDDING`: ``(0.25, -0.5, 1.0)`` and ``(1.0, 0.0, -2.0)``.
-        rerank: Answer to `RERANK`: the documents 2, 0, 1.
-        completion: Answer to `COMPLETION`: the text `` Paris``.
-        filtered: Answer of the content filter, without text.
-        filtered_stream: Text, then the content filter.
-        failed: An answer of status 200 that is an error, and which.
-        failed_stream: Text, then an error, and which.
-        bad_piece: A piece of a stream that is not JSON.
-        has_end_marker: Its streams say themselves that they end.
-        models: List of models.
-        model_names: In it.
-        refusals: As the service words them.
-        rate_headers: Of an answer, and what they say.
-        unexpressible: Requests that it cannot be asked.
-    """
-
-    provider: Provider
-    chat: bytes | None = None
-    usage: Usage = _USAGE
-    stream: bytes | None = None
-    tools: bytes | None = None
-    tool_stream: bytes | None = None
-    embedding: bytes | None = None
-    rerank: bytes | None = None
-    completion: bytes | None = None
-    filtered: bytes | None = None
-    filtered_stream: bytes | None = None
-    failed: tuple[bytes, type[AccelerateError]] | None = None
-    failed_stream: tuple[bytes, type[AccelerateError]] | None = None
-    bad_piece: bytes = b"data: {oops\n\n"
-    has_end_marker: bool = True
-    models: bytes = b""
-    model_names: tuple[str, ...] = ("m",)
-    refusals: tuple[Refused, ...] = ()
-    rate_headers: tuple[Mapping[str, str], RateReport] = field(
-        default_factory=lambda: ({"retry-after": "2"}, RateReport(retry_after_s=2.0))
-    )
-    unexpressible: tuple[Request, ...] = ()
-
-
-def read_stream(case: ProviderCase, pieces: Iterable[bytes]) -> list[ChatChunk]:
-    """All pieces of an answer, or the error it ends in."""
-    found: list[ChatChunk] = []
-    _read_into(found, case, pieces)
-    return found
-
-
-def _read_into(found: list[ChatChunk], case: ProviderCase, pieces: Iterable[bytes]) -> None:
-    parser = case.provider.chunks(CHAT)
-    for data in pieces:
-        found.extend(parser.feed(data))
-    found.extend(parser.finish())
 
 
 def given(value: bytes | None) -> bytes:
@@ -359,7 +268,7 @@ class ProviderConformance:
         cut = stream.rindex(b"\n", 0, stream.index(b"is.")) + 1
         found: list[ChatChunk] = []
         with pytest.raises(MalformedAnswerError) as caught:
-            _read_into(found, case, [stream[:cut] + case.bad_piece])
+            read_into(found, case, [stream[:cut] + case.bad_piece])
         assert not isinstance(caught.value, StreamTruncatedError)
         assert "".join(chunk.text for chunk in found) == "Par"
 
@@ -537,9 +446,9 @@ class ProviderConformance:
     def test_a_refusal_that_repeats_key_and_prompt_is_not_repeated(
         self, case: ProviderCase
     ) -> None:
-        said = f"Incorrect key {_KEY} for: {_PROMPT}"
+        said = f"Incorrect key {_KEY} for: {PROMPT}"
         bodies = (
-            {"error": {"message": said, "type": said, "code": _KEY, "param": _PROMPT}},
+            {"error": {"message": said, "type": said, "code": _KEY, "param": PROMPT}},
             {"error": said, "error_type": _KEY},
             {"message": said, "code": said, "type": _KEY},
             {"error": {"code": 400, "status": _KEY, "details": [{"reason": _KEY}]}},
@@ -549,7 +458,7 @@ class ProviderConformance:
             found = case.provider.error(response, now_s=NOW_S)
             shown = f"{found} {found.to_dict()} {found!r}"
             assert _KEY not in shown
-            assert _PROMPT not in shown
+            assert PROMPT not in shown
 
     def test_limits_are_read_from_the_headers(self, case: ProviderCase) -> None:
         headers, report = case.rate_headers

@@ -17,7 +17,7 @@ from ipfs_accelerate.errors import (
 from ipfs_accelerate.gateway.messages import Usage
 from ipfs_accelerate.gateway.providers import RateReport
 from ipfs_accelerate.gateway.providers.anthropic import Anthropic
-from ipfs_accelerate.testing.conformance.provider import CHAT, ProviderCase, Refused
+from ipfs_accelerate.testing.conformance.provider_case import CHAT, ProviderCase, Refused
 from ipfs_accelerate.testing.conformance.recorded._writing import body
 
 __all__ = ["CASE"]

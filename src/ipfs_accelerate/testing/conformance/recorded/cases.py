@@ -18,7 +18,7 @@ from ipfs_accelerate.testing.conformance.recorded import (
 )
 
 if TYPE_CHECKING:
-    from ipfs_accelerate.testing.conformance.provider import ProviderCase
+    from ipfs_accelerate.testing.conformance.provider_case import ProviderCase
 
 __all__ = ["cases"]
 

@@ -15,7 +15,7 @@ from ipfs_accelerate.errors import (
 )
 from ipfs_accelerate.gateway.messages import ImagePart, Message, Tool
 from ipfs_accelerate.gateway.providers.gemini import Gemini
-from ipfs_accelerate.testing.conformance.provider import CHAT, TOOLS, ProviderCase, Refused
+from ipfs_accelerate.testing.conformance.provider_case import CHAT, TOOLS, ProviderCase, Refused
 from ipfs_accelerate.testing.conformance.recorded._writing import body, events
 
 __all__ = ["CASE"]

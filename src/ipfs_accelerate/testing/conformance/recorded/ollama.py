@@ -12,7 +12,7 @@ from ipfs_accelerate.errors import (
 )
 from ipfs_accelerate.gateway.messages import ImagePart, Message, Tool
 from ipfs_accelerate.gateway.providers.ollama import Ollama
-from ipfs_accelerate.testing.conformance.provider import (
+from ipfs_accelerate.testing.conformance.provider_case import (
     CHAT,
     COMPLETION,
     TOOLS,

@@ -11,7 +11,7 @@ from ipfs_accelerate.errors import (
 )
 from ipfs_accelerate.gateway.messages import Usage
 from ipfs_accelerate.gateway.providers.opea import OPEA
-from ipfs_accelerate.testing.conformance.provider import CHAT, ProviderCase, Refused
+from ipfs_accelerate.testing.conformance.provider_case import CHAT, ProviderCase, Refused
 from ipfs_accelerate.testing.conformance.recorded import _openai_dialect as said
 from ipfs_accelerate.testing.conformance.recorded._writing import DONE, body
 

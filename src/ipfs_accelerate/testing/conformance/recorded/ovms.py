@@ -10,7 +10,7 @@ from dataclasses import replace
 
 from ipfs_accelerate.errors import ModelNotFoundError, ProviderFailedError, RequestRefusedError
 from ipfs_accelerate.gateway.providers.ovms import OpenVINOModelServer
-from ipfs_accelerate.testing.conformance.provider import CHAT, ProviderCase, Refused
+from ipfs_accelerate.testing.conformance.provider_case import CHAT, ProviderCase, Refused
 from ipfs_accelerate.testing.conformance.recorded import _openai_dialect as said
 from ipfs_accelerate.testing.conformance.recorded._writing import body
 

@@ -9,7 +9,7 @@ from ipfs_accelerate.errors import (
     RequestRefusedError,
 )
 from ipfs_accelerate.gateway.providers.tei import TextEmbeddingsInference
-from ipfs_accelerate.testing.conformance.provider import ProviderCase, Refused
+from ipfs_accelerate.testing.conformance.provider_case import ProviderCase, Refused
 from ipfs_accelerate.testing.conformance.recorded import _openai_dialect as said
 from ipfs_accelerate.testing.conformance.recorded._writing import body
 

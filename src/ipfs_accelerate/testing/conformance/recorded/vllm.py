@@ -11,7 +11,7 @@ from ipfs_accelerate.errors import (
     RequestRefusedError,
 )
 from ipfs_accelerate.gateway.providers.vllm import VLLM
-from ipfs_accelerate.testing.conformance.provider import CHAT, ProviderCase, Refused
+from ipfs_accelerate.testing.conformance.provider_case import CHAT, ProviderCase, Refused
 from ipfs_accelerate.testing.conformance.recorded import _openai_dialect as said
 from ipfs_accelerate.testing.conformance.recorded._writing import body, error_body
 

@@ -5,8 +5,6 @@ from dataclasses import replace
 import pytest
 
 from ipfs_accelerate.errors import ConfigurationError, UnknownNameError
-from ipfs_accelerate.gateway.cost import check_prices, cost_of
-from ipfs_accelerate.gateway.estimate import estimate_tokens
 from ipfs_accelerate.gateway.messages import (
     ChatRequest,
     CompletionRequest,
@@ -18,13 +16,15 @@ from ipfs_accelerate.gateway.messages import (
     Tool,
     Usage,
 )
+from ipfs_accelerate.gateway.providers.cost import check_prices, cost
+from ipfs_accelerate.gateway.providers.estimate import estimate_tokens
 
 PRICES = {"prompt": 2.0, "completion": 10.0}
 CHAT = ChatRequest("m", (Message("user", "a" * 400),))
 
 
 @pytest.mark.parametrize(
-    ("usage", "prices", "cost"),
+    ("usage", "prices", "expected"),
     [
         (Usage(1_000_000, 500_000), PRICES, 7.0),
         (Usage(1_000_000, 0, 400_000), {**PRICES, "cached": 0.5}, 1.4),
@@ -38,9 +38,9 @@ CHAT = ChatRequest("m", (Message("user", "a" * 400),))
         (Usage(10, 0, 20), {**PRICES, "cached": 1_000_000.0}, 10.0),
     ],
 )
-def test_a_cost_is_the_sum_of_its_tokens_or_not_known(usage, prices, cost):
-    found = cost_of(usage, prices)
-    assert found == pytest.approx(cost) if cost is not None else found is None
+def test_a_cost_is_the_sum_of_its_tokens_or_not_known(usage, prices, expected):
+    found = cost(usage, prices)
+    assert found == pytest.approx(expected) if expected is not None else found is None
 
 
 @pytest.mark.parametrize("price", [-1.0, float("nan"), float("inf"), "2", True, None])
