@@ -28,6 +28,10 @@ NOUNS: dict[str, tuple[str, str]] = {
     "doctor": ("ipfs_accelerate.cli.doctor", "Say what this machine can do, and why not."),
     "models": ("ipfs_accelerate.cli.models", "Verify, describe, convert and list models."),
     "content": ("ipfs_accelerate.cli.content", "Add, fetch, publish, verify and serve by CID."),
+    "gateway": (
+        "ipfs_accelerate.cli.gateway",
+        "Ask remote model services and local models; serve them as an OpenAI API.",
+    ),
     "db": ("ipfs_accelerate.cli.db", "Query, migrate and import into the ledger."),
 }
 

@@ -147,6 +147,9 @@ class Settings(BaseModel):
         description="Tables `[s3.endpoints.NAME]`: S3-compatible object stores; never printed.",
     )
 
+    gateway_token: Secret | None = Field(
+        default=None, description="Token of the gateway's server; never printed."
+    )
     gateway: dict[str, object] = Field(
         default={},
         exclude=True,

@@ -138,7 +138,12 @@ class Configuration:
     sharing: SharingSettings
 
 
-def configure(table: Mapping[str, object], *, environ: Mapping[str, str]) -> Configuration:
+def configure(
+    table: Mapping[str, object],
+    *,
+    environ: Mapping[str, str],
+    local: Mapping[str, str] | None = None,
+) -> Configuration:
     """Endpoints and routes from the setting ``gateway``.
 
     An endpoint without ``keys`` takes those in the variables of its service, such as
@@ -149,6 +154,7 @@ def configure(table: Mapping[str, object], *, environ: Mapping[str, str]) -> Con
     Args:
         table: As read from the file.
         environ: Variables, e.g. ``os.environ``.
+        local: Further routes to models of this machine: name → reference.
 
     Raises:
         ConfigurationError: An unknown key, a value outside its domain, or a missing secret.
@@ -158,9 +164,14 @@ def configure(table: Mapping[str, object], *, environ: Mapping[str, str]) -> Con
     except ValidationError as error:
         raise _explained(error) from error
     tables = found.endpoints or _evident(environ)
+    here = next((name for name, one in tables.items() if one.provider == LOCAL), LOCAL)
+    if local and here not in tables:
+        tables = {**tables, here: _Endpoint(provider=LOCAL)}
+    routes = [_route(name, one, set(tables)) for name, one in found.routes.items()]
+    routes += [Route(name, ((Candidate(here, ref),),)) for name, ref in (local or {}).items()]
     return Configuration(
         tuple(_endpoint(name, one, environ) for name, one in tables.items()),
-        tuple(_route(name, one, set(tables)) for name, one in found.routes.items()),
+        tuple(routes),
         found.sharing.value(),
     )
 

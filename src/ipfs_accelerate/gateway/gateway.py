@@ -96,15 +96,23 @@ class Gateway:
         settings: Settings | None = None,
         *,
         environ: Mapping[str, str] | None = None,
+        local: Mapping[str, str] | None = None,
         observers: Sequence[Observer] = (),
     ) -> Self:
         """The gateway of the tables ``[gateway.…]`` in ``ipfs-accelerate.toml``.
+
+        Args:
+            settings: Those in effect when ``None``.
+            environ: Where keys are looked for; ``os.environ`` when ``None``.
+            local: Further routes to models of this machine: name → reference.
+            observers: Told of every call when it has ended.
 
         Raises:
             ConfigurationError: See `configuration.configure`.
         """
         table = (load_settings() if settings is None else settings).gateway
-        found = configure(table, environ=os.environ if environ is None else environ)
+        variables = os.environ if environ is None else environ
+        found = configure(table, environ=variables, local=local)
         return cls(found.endpoints, found.routes, observers=observers, sharing=found.sharing)
 
     async def chat(

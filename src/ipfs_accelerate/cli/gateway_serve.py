@@ -1,0 +1,110 @@
+"""``accel gateway serve``: an OpenAI API in front of all endpoints."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import secrets
+import signal
+import sys
+from typing import TYPE_CHECKING
+
+import click
+
+from ipfs_accelerate.cli.output import emit_json, json_option, note
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from ipfs_accelerate.gateway import Gateway
+    from ipfs_accelerate.gateway.monitoring import Statistics
+
+__all__ = ["serve"]
+
+_TOKEN_BYTES = 32
+
+
+@click.command(epilog="Example: accel gateway serve --local minilm=./model --port 8000")
+@click.option("--host", default="127.0.0.1", show_default=True, help="Address to listen on.")
+@click.option(
+    "--port", type=click.IntRange(0, 65535), default=8000, show_default=True, help="0: a free one."
+)
+@click.option(
+    "--local",
+    "local",
+    multiple=True,
+    metavar="NAME=REF",
+    help="Serve this model of this machine under a name; may be repeated.",
+)
+@json_option
+def serve(*, host: str, port: int, local: tuple[str, ...], as_json: bool) -> None:
+    """Serve the OpenAI API until SIGINT or SIGTERM.
+
+    Endpoints and routes are those of the tables [gateway.…] of ipfs-accelerate.toml; without any,
+    the services whose key is in its variable. Prints the base URL, and the token once unless it is
+    set (gateway_token). Metrics for Prometheus are at /metrics, statistics at /v1/gateway/stats.
+    """
+    asyncio.run(_serve((host, port), local, as_json=as_json))
+
+
+async def _serve(address: tuple[str, int], local: tuple[str, ...], *, as_json: bool) -> None:
+    from ipfs_accelerate.config import load_settings
+    from ipfs_accelerate.gateway.gateway import Gateway
+    from ipfs_accelerate.gateway.monitoring import Statistics
+    from ipfs_accelerate.gateway.server import GatewayServer
+
+    settings = load_settings()
+    secret = settings.gateway_token
+    token = secret.get_secret_value() if secret else secrets.token_urlsafe(_TOKEN_BYTES)
+    statistics = Statistics()
+    models = dict(_named(text) for text in local)
+    async with (
+        Gateway.from_settings(settings, local=models, observers=[statistics]) as gateway,
+        GatewayServer(
+            gateway,
+            token=token,
+            host=address[0],
+            port=address[1],
+            pages=_pages(statistics, gateway),
+        ) as server,
+    ):
+        _say(server.url, None if secret else token, as_json=as_json)
+        note(f"serving {', '.join(gateway.engine.table.all) or 'nothing'} until Ctrl-C")
+        await _until_signal()
+    note(f"stopped: {sum(t.outcomes.total() for t in statistics.calls.values()):,} calls")
+
+
+def _named(text: str) -> tuple[str, str]:
+    name, equals, reference = text.partition("=")
+    if not (name and equals and reference):
+        raise click.BadParameter(f"{text!r} is not NAME=REF", param_hint="--local")
+    return name, reference
+
+
+def _pages(statistics: Statistics, gateway: Gateway) -> dict[str, Callable[[], tuple[str, str]]]:
+    from ipfs_accelerate.gateway.monitoring.prometheus import metrics_page
+    from ipfs_accelerate.gateway.monitoring.state import state_fields
+
+    def stats() -> tuple[str, str]:
+        fields = {**statistics.to_dict(), **state_fields(gateway.engine)}
+        return json.dumps(fields), "application/json"
+
+    return {"/metrics": lambda: metrics_page(statistics), "/v1/gateway/stats": stats}
+
+
+def _say(url: str, new_token: str | None, *, as_json: bool) -> None:
+    if as_json:
+        emit_json("gateway-serve/1", {"url": url, "token": new_token})
+    else:
+        print(url)
+        if new_token is not None:
+            print(f"token {new_token}")
+    sys.stdout.flush()
+
+
+async def _until_signal() -> None:
+    stop = asyncio.Event()
+    loop = asyncio.get_running_loop()
+    for number in (signal.SIGINT, signal.SIGTERM):
+        loop.add_signal_handler(number, stop.set)
+    await stop.wait()
