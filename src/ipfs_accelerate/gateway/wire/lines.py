@@ -41,8 +41,9 @@ class LineSplitter:
             self._rest += data
         else:
             self._skips_lf = data[end - 1 : end] == b"\r"
-            lines = (bytes(self._rest) + data[:end]).splitlines()
+            begun = bytes(self._rest)
             self._rest = bytearray(data[end:])
+            lines = (begun + data[:end]).splitlines()
             for line in lines:
                 self._check(len(line))
                 yield line
