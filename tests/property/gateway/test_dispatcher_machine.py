@@ -172,6 +172,21 @@ class World(RuleBasedStateMachine):
         self.calls[self.number] = Model(event, self.number, self.now_ns, deadline_ns)
         self.tell(event)
 
+    @rule(
+        route=st.sampled_from(sorted(ROUTES)),
+        priorities=st.lists(st.sampled_from(Priority), min_size=3, max_size=8),
+    )
+    def submit_many(self, route, priorities):
+        for priority in priorities:
+            self.submit(route, priority, 0, None, None, Operation.CHAT)
+
+    @precondition(lambda self: self.running)
+    @rule()
+    def all_succeed(self):
+        for attempt_id in sorted(self.running):
+            if attempt_id in self.running:
+                self.succeed_with(attempt_id, None)
+
     @rule(ms=st.integers(1, 3000))
     def pass_time(self, ms):
         self.now_ns += ms * MS
@@ -202,10 +217,13 @@ class World(RuleBasedStateMachine):
     @rule(data=st.data(), used=st.one_of(st.none(), st.integers(0, 2000)))
     def succeed(self, data, used):
         attempt_id = data.draw(st.sampled_from(sorted(self.running)))
+        self.succeed_with(attempt_id, None if used is None else Usage(used, 0))
+
+    def succeed_with(self, attempt_id, usage):
         call_id = self.running[attempt_id].call_id
         self.stop(attempt_id)
         self.end(call_id)
-        self.tell(events.Succeeded(attempt_id, None if used is None else Usage(used, 0)))
+        self.tell(events.Succeeded(attempt_id, usage))
 
     @precondition(lambda self: self.running)
     @rule(

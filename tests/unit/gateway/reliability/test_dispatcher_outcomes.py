@@ -218,6 +218,15 @@ def test_retry_after_is_honoured_to_the_nanosecond():
     assert world.now_ns == round(7.5 * S)
 
 
+def test_a_shorter_retry_after_does_not_shorten_a_longer_one():
+    world = World(route("a"), endpoint("a", keys=1))
+    orders = [world.start(), world.start()]
+    for order, told_s in zip(orders, (9.0, 2.0), strict=True):
+        world.fail(order, RateLimitedError("429", details={"retry_after_s": told_s}))
+    assert only(events.Start, world.run_on()[:1])
+    assert world.now_ns == 9 * S
+
+
 def test_retry_after_past_the_deadline_ends_the_call_at_once():
     world = World(route("a", deadline_s=5.0), endpoint("a", keys=1))
     error = RateLimitedError("429", details={"retry_after_s": 60})
