@@ -44,7 +44,8 @@ def _open(endpoint: Endpoint, transport: Transport) -> Backend:
             f"endpoint {endpoint.name!r} has no address",
             hint=f"set base_url; {endpoint.provider} has none that fits everybody",
         )
-    if provider.capabilities.needs_key and not endpoint.keys:
+    is_theirs = endpoint.base_url is None  # a server of one's own may want no key
+    if is_theirs and provider.capabilities.needs_key and not endpoint.keys:
         raise ConfigurationError(
             f"endpoint {endpoint.name!r} has no key, and {endpoint.provider} wants one",
             hint='set keys, e.g. keys = ["env:OPENAI_API_KEY"]',

@@ -27,6 +27,7 @@ if TYPE_CHECKING:
     from ipfs_accelerate.hardware import Precision
     from ipfs_accelerate.inference._pool_core import Entry
     from ipfs_accelerate.inference.choice import Choice, Predictor
+    from ipfs_accelerate.inference.tasks.protocol import Pipeline
     from ipfs_accelerate.inference.tasks.text_generation import TextPiece
     from ipfs_accelerate.models import ModelRef
     from ipfs_accelerate.runtimes import Session, Target
@@ -301,6 +302,15 @@ class Accelerator:
             return CallShape.of_tensors(inputs)  # type: ignore[arg-type]
         pipeline = model.pipeline(task)
         return pipeline.encode(inputs, pipeline.parse_options(options)).shape
+
+    def pipeline(self, ref: str | Path | ModelRef, task: str | None = None) -> Pipeline:
+        """A task on a model, with its tokenizer and the verified files; loads no graph.
+
+        Raises:
+            UnknownTaskError: There is no such task.
+            InputError: The task cannot be told, or the model lacks what the task needs.
+        """
+        return (self._models.get(ref) or self._open(ref)).pipeline(task)
 
     def forget(self, ref: str | Path | ModelRef) -> None:
         """Resolve the model and read its measurements anew on the next call."""

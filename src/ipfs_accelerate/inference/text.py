@@ -77,9 +77,14 @@ class TextTokenizer:
         else:
             self._library.no_truncation()
 
-    def encode(self, texts: Sequence[str]) -> EncodedText:
-        """Token ids of a batch, padded to its longest text."""
-        encodings = self._library.encode_batch(list(texts))
+    def encode(self, texts: Sequence[str], *, adds_special: bool = True) -> EncodedText:
+        """Token ids of a batch, padded to its longest text.
+
+        Args:
+            texts: One per row.
+            adds_special: Put the model's special tokens around them, such as its first token.
+        """
+        encodings = self._library.encode_batch(list(texts), add_special_tokens=adds_special)
         tensors = {
             "input_ids": _stack([e.ids for e in encodings]),
             "attention_mask": _stack([e.attention_mask for e in encodings]),

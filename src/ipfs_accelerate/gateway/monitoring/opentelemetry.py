@@ -27,7 +27,7 @@ _OPERATIONS = {
     Operation.RERANK: "rerank",
 }
 #: How the conventions call services whose name here is another.
-_SYSTEMS = {"claude": "anthropic", "gemini": "gcp.gemini"}
+_SYSTEMS = {"gemini": "gcp.gemini"}
 
 
 class OpenTelemetryObserver:

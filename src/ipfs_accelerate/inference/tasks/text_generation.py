@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from ipfs_accelerate.models import ModelArtifact
     from ipfs_accelerate.runtimes import Session
 
-__all__ = ["PIPELINE", "GeneratedText", "TextGeneration", "TextPiece"]
+__all__ = ["PIPELINE", "GeneratedText", "PromptOptions", "TextGeneration", "TextPiece"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,22 +55,34 @@ class TextPiece:
     finish_reason: str | None = None
 
 
+@dataclass(frozen=True, slots=True)
+class PromptOptions(GenerationOptions):
+    """Options of text generation.
+
+    Attributes:
+        is_templated: The prompts hold all their special tokens already, as chat templates write
+            them; none are added.
+    """
+
+    is_templated: bool = False
+
+
 class TextGeneration(Pipeline):
     """Returns a `GeneratedText` per prompt. Prompts of a batch are padded on the left."""
 
     name: ClassVar[str] = "text-generation"
     summary: ClassVar[str] = "Text that goes on from a prompt."
-    option_type: ClassVar[type] = GenerationOptions
+    option_type: ClassVar[type] = PromptOptions
 
     def __init__(self, artifact: ModelArtifact) -> None:
         super().__init__(artifact)
         self.tokenizer = TextTokenizer(artifact, pad_left=True, cut=False)
         self.end_ids = end_ids_of(artifact)
 
-    def encode(self, inputs: object, options: GenerationOptions) -> Encoded:
+    def encode(self, inputs: object, options: PromptOptions) -> Encoded:
         """See `Pipeline.encode`."""
         prompts = as_texts(inputs)
-        encoded = self.tokenizer.encode(prompts)
+        encoded = self.tokenizer.encode(prompts, adds_special=not options.is_templated)
         batch, length = encoded.tensors["input_ids"].shape
         if length == 0:
             raise InputError("a prompt has no tokens", hint="give at least one word")
@@ -106,7 +118,7 @@ class TextGeneration(Pipeline):
         return outputs[0] if encoded.is_single else outputs
 
     def stream(
-        self, sessions: Mapping[str, Session], prompt: str, options: GenerationOptions
+        self, sessions: Mapping[str, Session], prompt: str, options: PromptOptions
     ) -> Iterator[TextPiece]:
         """Pieces of one text as they come."""
         encoded = self.encode(prompt, options)
@@ -133,7 +145,7 @@ class TextGeneration(Pipeline):
         )
 
 
-def _within(options: GenerationOptions, room: int) -> GenerationOptions:
+def _within(options: PromptOptions, room: int) -> PromptOptions:
     if options.max_new_tokens <= room:
         return options
     return replace(options, max_new_tokens=room)

@@ -18,7 +18,7 @@ MS = 1_000_000
 def call(**changes: object) -> CallRecord:
     attempts = (
         AttemptRecord("east", "openai", "big", "first", "rate_limited", 0, 2 * MS),
-        AttemptRecord("west", "claude", "large", "other", "ok", 3 * MS, 7 * MS),
+        AttemptRecord("west", "anthropic", "large", "other", "ok", 3 * MS, 7 * MS),
     )
     values: dict[str, object] = {
         "request_id": "req-1",
