@@ -9,8 +9,8 @@ from importlib.util import find_spec
 from typing import TYPE_CHECKING, Any
 
 from ipfs_accelerate.errors import InputError, MissingExtraError
+from ipfs_accelerate.evidence.figures._pictures import Pictures, height_of
 from ipfs_accelerate.evidence.figures._rows import read_groups
-from ipfs_accelerate.evidence.figures.export import rendered
 from ipfs_accelerate.evidence.figures.registry import chart_named, charts
 from ipfs_accelerate.evidence.figures.theme import theme_named
 from ipfs_accelerate.evidence.report.present import cells
@@ -30,6 +30,7 @@ __all__ = ["Deck", "Made", "write_slides"]
 _WIDTH, _HEIGHT = 13.333, 7.5
 _MARGIN, _HEAD, _FOOT = 0.5, 1.35, 0.45
 _TABLE_ROWS = 12
+_PIXELS = 1000
 _COLUMNS = (0, 1, 2, 3, 4, 5, 12)
 _TABLE = ("rank", "target", "median", "95 % interval", "speed-up", "parity", "samples")
 _SHARES = (0.06, 0.25, 0.11, 0.17, 0.17, 0.16, 0.08)
@@ -87,7 +88,7 @@ def write_slides(
     """
     deck = deck or Deck()
     if path.suffix.lower() != ".pptx":
-        raise InputError(f"cannot write slides as {path.name!r}", hint="name it …\u200b.pptx")
+        raise InputError(f"cannot write slides as {path.name!r}", hint="the name must end in .pptx")
     for module in ("pptx", "kaleido"):
         if find_spec(module) is None:
             raise MissingExtraError("figures", needed_for="slides", module=module)
@@ -97,9 +98,10 @@ def write_slides(
     pages.title(deck.title, f"{groups[0].rows[0].record.hardware.device_name} · ledger"
                 f" {ledger.path.name} · {len(made.drawn)} figures")  # fmt: skip
     pages.table(groups[0])
-    for drawn in made.drawn:
-        progress(f"drawing {drawn.kind}")
-        pages.figure(drawn)
+    with Pictures() as pictures:
+        for drawn in made.drawn:
+            progress(f"drawing {drawn.kind}")
+            pages.figure(drawn, pictures)
     pages.save(path)
     return made
 
@@ -158,13 +160,13 @@ class _Pages:
         cited = tuple(row.record.result_id for row in rows)
         self._foot(slide, note + _cited(cited))
 
-    def figure(self, drawn: Drawn) -> None:
+    def figure(self, drawn: Drawn, pictures: Pictures) -> None:
         """A figure with its sentence, alternative text and rows."""
         slide = self._slide(_plain(str(drawn.figure["layout"]["title"]["text"])))
         self._write(slide, _short(drawn.finding.sentence), (_MARGIN, _HEAD - 0.25, 0.75), size=14)
-        width, height = 1000, int(drawn.figure["layout"]["height"] or 450)
-        picture = rendered(drawn.figure.update_layout(title=None), "png", width=width)
+        picture = pictures.draw(drawn.figure, "png", width=_PIXELS, has_title=False)
         room = (_WIDTH - 2 * _MARGIN, _HEIGHT - _HEAD - 0.55 - _FOOT)
+        width, height = _PIXELS, height_of(drawn.figure)
         scale = min(room[0] / width, room[1] / height)
         across, down = width * scale, height * scale
         place = ((_WIDTH - across) / 2, _HEAD + 0.5, across, down)

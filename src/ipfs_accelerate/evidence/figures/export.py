@@ -3,11 +3,10 @@
 from __future__ import annotations
 
 from html import escape
-from importlib import import_module
-from importlib.util import find_spec
 from typing import TYPE_CHECKING
 
-from ipfs_accelerate.errors import InputError, MissingExtraError, UnavailableError
+from ipfs_accelerate.errors import InputError
+from ipfs_accelerate.evidence.figures._pictures import WIDTH, Pictures
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -15,13 +14,9 @@ if TYPE_CHECKING:
 
     import plotly.graph_objects as go
 
-__all__ = ["FORMATS", "html_page", "rendered", "write_figure"]
+__all__ = ["FORMATS", "html_page", "write_figure"]
 
 FORMATS = ("html", "png", "svg", "pdf")
-#: Pixels of a figure across a page of a report; pictures have twice as many.
-WIDTH = 900
-_SCALE = 2
-_TIMEOUT_S = 90.0
 
 
 def write_figure(figure: go.Figure, path: Path, *, alt: str = "", width: int = WIDTH) -> None:
@@ -47,39 +42,13 @@ def write_figure(figure: go.Figure, path: Path, *, alt: str = "", width: int = W
     if ending == "html":
         content = html_page([(figure, alt)], title=str(figure["layout"]["title"]["text"])).encode()
     else:
-        content = rendered(figure, ending, width=width)
+        with Pictures() as pictures:
+            content = pictures.draw(figure, ending, width=width)
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
         path.write_bytes(content)
     except OSError as error:
         raise InputError(f"cannot write {str(path)!r}: {error.strerror}") from error
-
-
-def rendered(figure: go.Figure, format_: str, *, width: int = WIDTH, scale: int = _SCALE) -> bytes:
-    """The figure as a picture; controls that only a page can use are left out.
-
-    Raises:
-        MissingExtraError: kaleido is not installed.
-        UnavailableError: No Chromium can be started.
-    """
-    if find_spec("kaleido") is None:
-        raise MissingExtraError("figures", needed_for=f"a figure as {format_}", module="kaleido")
-    from plotly.graph_objects import Figure
-
-    still = Figure(figure.data, figure.layout)
-    still.layout.sliders = still.layout.updatemenus = None
-    height = int(still["layout"]["height"] or 450)
-    options = {"format": format_, "width": width, "height": height, "scale": scale}
-    try:
-        content: bytes = import_module("kaleido").calc_fig_sync(
-            still, opts=options, kopts={"mathjax": False, "timeout": _TIMEOUT_S}
-        )
-    except Exception as error:  # kaleido and choreographer share no base class
-        raise UnavailableError(
-            f"no Chromium drew the figure: {type(error).__name__}: {str(error)[:300]}",
-            hint="install chromium, or name it in BROWSER_PATH; HTML needs none",
-        ) from error
-    return content
 
 
 def html_page(figures: Sequence[tuple[go.Figure, str]], *, title: str) -> str:

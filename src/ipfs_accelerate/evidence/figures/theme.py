@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import math
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, TypeVar
+from typing import TYPE_CHECKING, Any
 
 from ipfs_accelerate.errors import UnknownNameError
 
@@ -26,7 +26,6 @@ __all__ = [
     "to_json",
 ]
 
-D = TypeVar("D")
 FONT = "system-ui, 'DejaVu Sans', sans-serif"
 _FEW_DECADES = 3
 
@@ -162,7 +161,7 @@ def log_ticks(low: float, high: float) -> dict[str, object]:
     return {"type": "log", "tickvals": shown, "ticktext": [f"{tick:g}" for tick in shown]}
 
 
-def themed_html(make: Callable[..., go.Figure | None], data: D) -> dict[str, str]:
+def themed_html(make: Callable[..., go.Figure | None], data: object) -> dict[str, str]:
     """Theme → the figure as a ``div`` for a page that embeds the chart library itself.
 
     Args:
