@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-import uuid
+import os
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, TypeVar
 
@@ -98,7 +98,7 @@ class Engine:
             None if deadline_s is None else self.shell.now_ns() + round(deadline_s * _S),
             self.table.fitting(route, request, self.backends, is_stream=is_stream),
         )
-        request_id = options.request_id or f"req-{uuid.uuid4().hex}"
+        request_id = options.request_id or f"req-{os.urandom(16).hex()}"
         return Plan(
             request,
             route,

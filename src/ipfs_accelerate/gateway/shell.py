@@ -7,14 +7,14 @@ import logging
 import time
 from dataclasses import dataclass, field
 from itertools import count
-from typing import TYPE_CHECKING, Generic, Protocol, TypeVar
+from typing import TYPE_CHECKING, Generic, Protocol, TypeVar, cast
 
 from ipfs_accelerate.errors import AccelerateError, InternalError
 from ipfs_accelerate.gateway.records import AttemptRecord
 from ipfs_accelerate.gateway.reliability import events
 
 if TYPE_CHECKING:
-    from collections.abc import Awaitable, Callable, Iterable, Sequence
+    from collections.abc import Awaitable, Callable, Coroutine, Iterable, Sequence
 
     from ipfs_accelerate.gateway.messages import Usage
     from ipfs_accelerate.gateway.providers import RateReport
@@ -64,12 +64,51 @@ class Ran(Generic[T]):
     attempts: tuple[AttemptRecord, ...]
 
 
+class _InCaller:
+    """A try in its caller's own task, which can be stopped without ending the caller.
+
+    A first try needs no task of its own: this saves a turn of the event loop for each call. As
+    `asyncio.timeout` does, it cancels the task and takes the cancellation back.
+    """
+
+    __slots__ = ("_task", "ended", "is_stopped", "order")
+
+    def __init__(self, order: events.Start) -> None:
+        self._task = cast("asyncio.Task[object]", asyncio.current_task())
+        self.order = order
+        self.is_stopped = False
+        self.ended: asyncio.Future[None] | None = None
+
+    def stop(self) -> asyncio.Future[None]:
+        self.is_stopped = True
+        self._task.cancel()
+        self.ended = asyncio.get_running_loop().create_future()
+        return self.ended
+
+    async def run(self, attempt: Coroutine[object, object, None]) -> None:
+        cancelling = self._task.cancelling()
+        try:
+            await attempt
+            if self.is_stopped:
+                await asyncio.sleep(0)  # where a cancellation that is still on its way arrives
+        except asyncio.CancelledError:
+            if not self.is_stopped:
+                raise
+        finally:
+            if self.ended is not None:
+                self.ended.set_result(None)
+        if self.is_stopped and self._task.uncancel() > cancelling:
+            raise asyncio.CancelledError
+
+
 @dataclass(slots=True)
 class _Call:
     work: Callable[[Attempt], Awaitable[object]]
     done: asyncio.Future[tuple[object, Attempt]]
     began_ns: int
     describe: Callable[[events.Start], tuple[str, str]]
+    is_submitting: bool = True
+    own: _InCaller | None = None
     attempts: set[int] = field(default_factory=set)
     records: list[AttemptRecord] = field(default_factory=list)
 
@@ -88,8 +127,8 @@ class Shell:
         self.now_ns = now_ns
         self._dispatcher = dispatcher
         self._calls: dict[int, _Call] = {}
-        self._attempts: dict[int, asyncio.Task[None]] = {}
-        self._ending: set[asyncio.Task[None]] = set()
+        self._attempts: dict[int, asyncio.Task[None] | _InCaller] = {}
+        self._ending: set[asyncio.Future[None]] = set()
         self._timer: asyncio.TimerHandle | None = None
         self._ids = count(1)
 
@@ -126,6 +165,9 @@ class Shell:
         self._calls[submit.call_id] = call
         try:
             self.tell(submit)
+            call.is_submitting = False
+            if call.own is not None:
+                await call.own.run(self._attempt(call, call.own.order))
             result, attempt = await call.done
         except asyncio.CancelledError:
             self.tell(events.Cancel(submit.call_id))
@@ -168,9 +210,12 @@ class Shell:
         call = self._calls.get(order.call_id)
         if call is None:
             return
-        task = asyncio.get_running_loop().create_task(self._attempt(call, order))
         call.attempts.add(order.attempt_id)
-        self._attempts[order.attempt_id] = task
+        if call.is_submitting and call.own is None:
+            self._attempts[order.attempt_id] = call.own = _InCaller(order)
+        else:
+            task = asyncio.get_running_loop().create_task(self._attempt(call, order))
+            self._attempts[order.attempt_id] = task
 
     async def _attempt(self, call: _Call, order: events.Start) -> None:
         attempt = Attempt(self, order, self.now_ns())
@@ -227,11 +272,16 @@ class Shell:
 
     def _stop(self, attempt_ids: Iterable[int]) -> None:
         for attempt_id in list(attempt_ids):
-            task = self._attempts.pop(attempt_id, None)
-            if task is not None and not task.done():
-                task.cancel()
-                self._ending.add(task)
-                task.add_done_callback(self._ending.discard)
+            running = self._attempts.pop(attempt_id, None)
+            if isinstance(running, _InCaller):
+                ended: asyncio.Future[None] = running.stop()
+            elif running is not None and not running.done():
+                running.cancel()
+                ended = running
+            else:
+                continue
+            self._ending.add(ended)
+            ended.add_done_callback(self._ending.discard)
 
     def _wake_at(self, moment_ns: int) -> None:
         if self._timer is not None:

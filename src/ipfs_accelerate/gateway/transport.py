@@ -7,7 +7,7 @@ table is in the documentation, the command that makes it ``python benchmarks/gat
 from __future__ import annotations
 
 import asyncio
-import contextlib
+import functools
 import ssl
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
@@ -24,11 +24,12 @@ from ipfs_accelerate.errors import (
 from ipfs_accelerate.gateway.wire import HttpResponse
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterator, Iterator, Mapping
+    from collections.abc import AsyncIterator, Mapping
     from contextlib import AbstractAsyncContextManager
 
     import aiohttp
 
+    from ipfs_accelerate.errors import AccelerateError
     from ipfs_accelerate.gateway.wire import HttpRequest
 
 __all__ = ["AiohttpTransport", "HttpStream", "TimeLimits", "Transport"]
@@ -118,32 +119,43 @@ class AiohttpTransport:
         self._connections = connections
         self._ssl = ssl_context
         self._opened: aiohttp.ClientSession | None = None
+        self._client_error: type[Exception] = OSError  # aiohttp's own once it is imported
 
     async def send(self, request: HttpRequest, limits: TimeLimits) -> HttpResponse:
         """See `Transport.send`."""
-        async with self.stream(request, limits) as answer:
-            return HttpResponse(answer.status, answer.headers, await answer.body())
+        session = self._session()
+        is_body = False
+        try:
+            async with session.request(
+                request.method,
+                request.url,
+                data=request.body or None,
+                headers=request.headers,
+                timeout=_timeout(limits),
+                allow_redirects=False,
+            ) as response:
+                is_body = True
+                body = await _whole(response, request.url)
+                return HttpResponse(response.status, _lowered(response), body)
+        except (self._client_error, OSError) as error:
+            raise _named(error, request.url, is_body=is_body) from error
 
     @asynccontextmanager
     async def stream(self, request: HttpRequest, limits: TimeLimits) -> AsyncIterator[HttpStream]:
         """See `Transport.stream`."""
-        import aiohttp
-
-        timeout = aiohttp.ClientTimeout(
-            total=limits.total_s, sock_connect=limits.connect_s, sock_read=limits.first_s
-        )
-        async with contextlib.AsyncExitStack() as stack:
-            with _named_failures(request.url):
-                response = await stack.enter_async_context(
-                    self._session().request(
-                        request.method,
-                        request.url,
-                        data=request.body or None,
-                        headers=request.headers,
-                        timeout=timeout,
-                        allow_redirects=False,
-                    )
-                )
+        session = self._session()
+        try:
+            response = await session.request(
+                request.method,
+                request.url,
+                data=request.body or None,
+                headers=request.headers,
+                timeout=_timeout(limits),
+                allow_redirects=False,
+            )
+        except (self._client_error, OSError) as error:
+            raise _named(error, request.url, is_body=False) from error
+        async with response:
             yield _AiohttpStream(response, request.url, limits)
 
     async def close(self) -> None:
@@ -160,6 +172,7 @@ class AiohttpTransport:
                 raise MissingExtraError(
                     "gateway", needed_for="asking remote services", module="aiohttp"
                 ) from error
+            self._client_error = aiohttp.ClientError
             connector = aiohttp.TCPConnector(
                 limit=self._connections, ssl=self._ssl if self._ssl is not None else True
             )
@@ -175,37 +188,63 @@ class _AiohttpStream:
         self._url = url
         self._limits = limits
         self.status = response.status
-        self.headers = {name.lower(): value for name, value in response.headers.items()}
+        self.headers = _lowered(response)
 
     async def pieces(self) -> AsyncIterator[bytes]:
         wait_s = self._limits.first_s
         content = self._response.content
         while True:
-            with _named_failures(self._url, is_body=True):
-                try:
-                    async with asyncio.timeout(wait_s):
-                        data = await content.readany()
-                except TimeoutError as error:
-                    raise StreamStalledError(
-                        f"no byte from {_host(self._url)} for {wait_s:g} s within a stream",
-                        hint="raise the limit between pieces, or let the gateway take another"
-                        " provider",
-                        details={"endpoint": _host(self._url), "waited_s": wait_s},
-                    ) from error
+            data = await self._next(content, wait_s)
             if not data:
                 return
             yield data
             wait_s = self._limits.gap_s
 
     async def body(self) -> bytes:
-        with _named_failures(self._url, is_body=True):
-            announced = self._response.content_length or 0
-            if announced > _MOST_BODY_BYTES:
-                raise MalformedAnswerError(
-                    f"{_host(self._url)} announces an answer of {announced} bytes",
-                    details={"endpoint": _host(self._url), "bytes": announced},
-                )
-            return await self._response.read()
+        from aiohttp import ClientError
+
+        try:
+            return await _whole(self._response, self._url)
+        except (ClientError, OSError) as error:
+            raise _named(error, self._url, is_body=True) from error
+
+    async def _next(self, content: aiohttp.StreamReader, wait_s: float | None) -> bytes:
+        from aiohttp import ClientError
+
+        try:
+            async with asyncio.timeout(wait_s):
+                return await content.readany()
+        except TimeoutError as error:
+            raise StreamStalledError(
+                f"no byte from {_host(self._url)} for {wait_s or 0:g} s within a stream",
+                hint="raise the limit between pieces, or let the gateway take another provider",
+                details={"endpoint": _host(self._url), "waited_s": wait_s},
+            ) from error
+        except (ClientError, OSError) as error:
+            raise _named(error, self._url, is_body=True) from error
+
+
+async def _whole(response: aiohttp.ClientResponse, url: str) -> bytes:
+    announced = response.content_length or 0
+    if announced > _MOST_BODY_BYTES:
+        raise MalformedAnswerError(
+            f"{_host(url)} announces an answer of {announced} bytes",
+            details={"endpoint": _host(url), "bytes": announced},
+        )
+    return await response.read()
+
+
+def _lowered(response: aiohttp.ClientResponse) -> dict[str, str]:
+    return {name.lower(): value for name, value in response.headers.items()}
+
+
+@functools.lru_cache(maxsize=64)
+def _timeout(limits: TimeLimits) -> aiohttp.ClientTimeout:
+    import aiohttp
+
+    return aiohttp.ClientTimeout(
+        total=limits.total_s, sock_connect=limits.connect_s, sock_read=limits.first_s
+    )
 
 
 def _host(url: str) -> str:
@@ -214,34 +253,25 @@ def _host(url: str) -> str:
     return f"{scheme}://{rest.partition('/')[0].rpartition('@')[2]}"
 
 
-@contextlib.contextmanager
-def _named_failures(url: str, *, is_body: bool = False) -> Iterator[None]:
+def _named(error: Exception, url: str, *, is_body: bool) -> AccelerateError:
+    """What a failure of aiohttp means; ``is_body``: the head of the answer was there."""
     import aiohttp
 
     host = _host(url)
-    try:
-        yield
-    except aiohttp.ClientPayloadError as error:
-        raise StreamTruncatedError(
-            f"the answer of {host} ended before its end", details={"endpoint": host}
-        ) from error
-    except aiohttp.ClientResponseError as error:
-        raise MalformedAnswerError(
-            f"{host} does not answer in HTTP", details={"endpoint": host}
-        ) from error
-    except aiohttp.ConnectionTimeoutError as error:
-        raise _unreachable(host, "connect_timeout", error) from error
-    except TimeoutError as error:
-        raise DeadlineExceededError(
-            f"no answer from {host} in time", details={"endpoint": host}
-        ) from error
-    except (aiohttp.ClientError, OSError) as error:
-        if is_body:
-            raise StreamTruncatedError(
-                f"the connection to {host} was lost in the middle of an answer",
-                details={"endpoint": host},
-            ) from error
-        raise _unreachable(host, _kind(error), error) from error
+    place: dict[str, object] = {"endpoint": host}
+    if isinstance(error, aiohttp.ClientPayloadError):
+        return StreamTruncatedError(f"the answer of {host} ended before its end", details=place)
+    if isinstance(error, aiohttp.ClientResponseError):
+        return MalformedAnswerError(f"{host} does not answer in HTTP", details=place)
+    if isinstance(error, aiohttp.ConnectionTimeoutError):
+        return _unreachable(host, "connect_timeout", error)
+    if isinstance(error, TimeoutError):
+        return DeadlineExceededError(f"no answer from {host} in time", details=place)
+    if is_body:
+        return StreamTruncatedError(
+            f"the connection to {host} was lost in the middle of an answer", details=place
+        )
+    return _unreachable(host, _kind(error), error)
 
 
 def _unreachable(host: str, kind: str, error: BaseException) -> ConnectivityError:
