@@ -236,8 +236,6 @@ class _Pages:
 
 def _cited(rows: Sequence[str]) -> str:
     shown = ", ".join(row[:8] for row in rows[:12])
-    if not rows:
-        return "Rests on all fetches in the ledger or on the profile named above."
     more = f" and {len(rows) - 12} more (in the notes)" if len(rows) > 12 else ""
     return f"Rests on {shown}{more}; the beginnings name the rows in the ledger."
 

@@ -3,13 +3,17 @@
 from __future__ import annotations
 
 import re
+from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from ipfs_accelerate.errors import InputError
-from ipfs_accelerate.evidence.figures.chart import Finding
+from ipfs_accelerate.evidence.figures.chart import Chart, Finding
+from ipfs_accelerate.telemetry import Origin
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Callable, Mapping
+
+    import plotly.graph_objects as go
 
     from ipfs_accelerate.content.insight import ContentSummary, Edge
     from ipfs_accelerate.evidence.figures.chart import Selection
@@ -21,12 +25,12 @@ __all__ = [
     "LOCAL",
     "ORIGIN",
     "TEAM",
+    "Moved",
     "bytes_text",
-    "find_moved",
     "kind_of",
+    "moved_chart",
     "name_of",
     "natural",
-    "read_moved",
     "roles",
 ]
 
@@ -65,26 +69,54 @@ def natural(name: str) -> tuple[tuple[int, str], ...]:
     return tuple((int(p), "") if p.isdigit() else (-1, p) for p in re.split(r"(\d+)", name))
 
 
-def read_moved(ledger: Ledger, selection: Selection) -> ContentSummary:
+@dataclass(frozen=True, slots=True)
+class Moved:
     """What moved content.
 
-    Raises:
-        InputError: Nothing did.
+    Attributes:
+        summary: Summed up.
+        transfers: Ids of the fetches it sums up, the newest first.
     """
+
+    summary: ContentSummary
+    transfers: tuple[str, ...]
+
+
+_TRANSFERS = "SELECT transfer_id FROM content_transfers WHERE origin = ? ORDER BY created_at DESC"
+
+
+def moved_chart(kind: str, about: str, draw: Callable[..., go.Figure]) -> Chart[Moved]:
+    """A chart of moved content.
+
+    Args:
+        kind: Its name.
+        about: What it shows.
+        draw: Takes a `ContentSummary` and ``theme``.
+    """
+    return Chart(
+        kind, about, _read, lambda moved, *, theme: draw(moved.summary, theme=theme), _find
+    )
+
+
+def _read(ledger: Ledger, selection: Selection) -> Moved:
     from ipfs_accelerate.content.insight import summary
 
-    found = summary(ledger, origin=selection.origin)
+    with ledger.snapshot():
+        found = summary(ledger, origin=selection.origin)
+        rows = ledger.query(_TRANSFERS, [selection.origin.value]).rows
     if not found.edges:
         raise InputError(
             f"no {selection.origin.value} fetch is in {ledger.path.name}",
             hint="`accel content fetch` records one",
         )
-    return found
+    return Moved(found, tuple(str(row[0]) for row in rows))
 
 
-def find_moved(summary: ContentSummary) -> Finding:
-    """How much was spared."""
+def _find(moved: Moved) -> Finding:
+    summary = moved.summary
     sentence = f"{summary.transfers} fetches needed {bytes_text(summary.needed_bytes)}"
     if summary.hit_rate is not None:
         sentence += f", of which origins did not have to send {summary.hit_rate:.1%}"
-    return Finding(sentence + ".", ())
+    if summary.origin is not Origin.MEASURED:
+        sentence += f"; all of it is {summary.origin.value}"
+    return Finding(sentence + ".", moved.transfers)

@@ -8,14 +8,12 @@ from ipfs_accelerate.evidence.figures._content import (
     LOCAL,
     ORIGIN,
     TEAM,
-    find_moved,
+    moved_chart,
     name_of,
     natural,
-    read_moved,
     roles,
 )
 from ipfs_accelerate.evidence.figures._rows import origin_suffix
-from ipfs_accelerate.evidence.figures.chart import Chart
 from ipfs_accelerate.evidence.figures.theme import finish, theme_named
 from ipfs_accelerate.telemetry import Origin
 
@@ -67,4 +65,4 @@ def share_figure(summary: ContentSummary, *, theme: str = "light") -> go.Figure:
     return figure.update_yaxes(autorange="reversed", type="category", ticksuffix="  ")
 
 
-CHART = Chart("shares", "where each node's bytes came from", read_moved, share_figure, find_moved)
+CHART = moved_chart("shares", "where each node's bytes came from", share_figure)

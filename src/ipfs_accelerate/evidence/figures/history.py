@@ -12,7 +12,7 @@ import numpy as np
 from ipfs_accelerate.errors import InputError
 from ipfs_accelerate.evidence.figures._rows import short_model
 from ipfs_accelerate.evidence.figures.chart import Chart, Finding
-from ipfs_accelerate.evidence.figures.theme import finish, log_ticks, theme_named
+from ipfs_accelerate.evidence.figures.theme import faded, finish, log_ticks, theme_named
 from ipfs_accelerate.telemetry import Origin
 
 if TYPE_CHECKING:
@@ -103,7 +103,7 @@ def _line(
     band = go.Scatter(
         x=[*when, *reversed(when)],
         y=[*(middle * np.exp(half)), *reversed(middle * np.exp(-half))],
-        fill="toself", fillcolor=_faded(colour), line={"width": 0}, mode="lines",
+        fill="toself", fillcolor=faded(colour, 0.18), line={"width": 0}, mode="lines",
         hoverinfo="skip", showlegend=False, legendgroup=name,
     )  # fmt: skip
     line = go.Scatter(
@@ -187,11 +187,6 @@ def _buttons(theme: Theme) -> dict[str, object]:
         "font": {"color": theme.ink},
         "buttons": [{"label": "play", "method": "animate", "args": [None, play]}],
     }  # fmt: skip
-
-
-def _faded(colour: str) -> str:
-    red, green, blue = (int(colour[n : n + 2], 16) for n in (1, 3, 5))
-    return f"rgba({red},{green},{blue},0.18)"
 
 
 def _read(ledger: Ledger, selection: Selection) -> History:

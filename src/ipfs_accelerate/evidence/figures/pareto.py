@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from enum import StrEnum
 from typing import TYPE_CHECKING
 
+from ipfs_accelerate.bench.compare import rank
+from ipfs_accelerate.bench.intervals import Interval
 from ipfs_accelerate.evidence.figures._rows import newest_rows, origin_suffix, short_model
 from ipfs_accelerate.evidence.figures.chart import Chart, Finding
-from ipfs_accelerate.evidence.figures.theme import finish, runtime_colour, theme_named
+from ipfs_accelerate.evidence.figures.theme import faded, finish, runtime_colour, theme_named
 from ipfs_accelerate.telemetry import Origin
 
 if TYPE_CHECKING:
@@ -19,7 +22,7 @@ if TYPE_CHECKING:
     from ipfs_accelerate.evidence.figures.theme import Theme
     from ipfs_accelerate.store import Ledger, MeasurementRecord
 
-__all__ = ["CHART", "Candidate", "Candidates", "front", "pareto_figure"]
+__all__ = ["CHART", "Candidate", "Candidates", "Standing", "pareto_figure", "standings"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -75,26 +78,48 @@ _WHY = {
 }
 
 
-def front(
-    members: Sequence[Candidate], cost: Callable[[Candidate], float | None]
-) -> list[Candidate]:
-    """Those that no other is shown to beat, by latency.
+class Standing(StrEnum):
+    """Where a target stands with respect to latency and one cost."""
 
-    One beats another when it costs no more and its interval of latency lies wholly below, or when
-    it costs less and its median is no higher. Rows that cannot be told apart do not beat each other
-    by their medians alone.
+    FRONT = "on the front"
+    TIED = "tied"
+    BEATEN = "beaten"
+
+
+def standings(
+    members: Sequence[Candidate], cost: Callable[[Candidate], float | None]
+) -> dict[str, Standing]:
+    """Target → where it stands; targets without this cost are left out.
+
+    A target is on the front when no other has both a lower (or equal) median and a lower (or equal)
+    cost. One that has such a rival is beaten only where the comparison of intervals that ranks
+    results shows the rival to be faster; else the two are tied, however much less the rival costs.
     """
     known = [(member, value) for member in members if (value := cost(member)) is not None]
+    found: dict[str, Standing] = {}
+    for member, value in known:
+        rivals = [
+            other
+            for other, least in known
+            if least <= value
+            and other.latency_ms <= member.latency_ms
+            and (least < value or other.latency_ms < member.latency_ms)
+        ]
+        is_beaten = any(_is_shown_faster(other, member) for other in rivals)
+        tied = Standing.TIED if rivals else Standing.FRONT
+        found[member.target] = Standing.BEATEN if is_beaten else tied
+    return found
 
-    def is_beaten(member: Candidate, value: float) -> bool:
-        return any(
-            (other_value <= value and other.high_ms < member.low_ms)
-            or (other_value < value and other.latency_ms <= member.latency_ms)
-            for other, other_value in known
-        )
 
-    found = [member for member, value in known if not is_beaten(member, value)]
-    return sorted(found, key=lambda member: member.latency_ms)
+def _is_shown_faster(fast: Candidate, slow: Candidate) -> bool:
+    """As `bench.compare.rank` has it, which also ranks `accel evidence summary`."""
+    return len(rank({"fast": _interval(fast), "slow": _interval(slow)})) > 1
+
+
+def _interval(member: Candidate) -> Interval:
+    return Interval(
+        member.low_ms, member.latency_ms, member.high_ms, confidence=0.95, n=0, effective_n=0
+    )
 
 
 def pareto_figure(candidates: Candidates, *, theme: str = "light") -> go.Figure:
@@ -110,8 +135,9 @@ def pareto_figure(candidates: Candidates, *, theme: str = "light") -> go.Figure:
         _panel(figure, candidates, (column, name, cost), look)
     figure.add_annotation(
         x=0, y=1.09, xref="paper", yref="paper", xanchor="left", showarrow=False,
-        text="lower left is better; the line joins targets that none is shown to beat;"
-        " bars: 95 % intervals", font={"size": 12, "color": look.soft},
+        text="lower left is better · filled, on the line: no other has less of both · pale: one"
+        " has, but is not shown to be faster (a tie) · hollow: beaten · bars: 95 % intervals",
+        font={"size": 11, "color": look.soft},
     )  # fmt: skip
     return figure.update_layout(
         legend={"orientation": "h", "y": -0.2, "yanchor": "top", "x": 0, "entrywidth": 0.32,
@@ -129,7 +155,8 @@ def _panel(
     import plotly.graph_objects as go
 
     column, name, cost = panel
-    best = front(candidates.members, cost)
+    stands = standings(candidates.members, cost)
+    best = [c for c in candidates.members if stands.get(c.target) is Standing.FRONT]
     figure.add_trace(
         go.Scatter(
             x=[c.latency_ms for c in best], y=[cost(c) for c in best], mode="lines",
@@ -139,7 +166,7 @@ def _panel(
         row=1, col=column,
     )  # fmt: skip
     for number, member in enumerate(candidates.members, start=1):
-        trace = _point(candidates, (number, cost(member), member in best), theme)
+        trace = _point(candidates, (number, cost(member), stands.get(member.target)), theme)
         trace.showlegend = column == 1
         figure.add_trace(trace, row=1, col=column)
     is_known = any(cost(member) is not None for member in candidates.members)
@@ -157,16 +184,16 @@ def _panel(
 
 
 def _point(
-    candidates: Candidates, place: tuple[int, float | None, bool], theme: Theme
+    candidates: Candidates, place: tuple[int, float | None, Standing | None], theme: Theme
 ) -> go.Scatter:
-    """A numbered point; open where it is beaten or was not measured here."""
+    """A numbered point: full, pale or hollow; a square where it was not measured."""
     import plotly.graph_objects as go
 
-    number, value, is_best = place
+    number, value, stands = place
     member = candidates.members[number - 1]
     colour = runtime_colour(member.target, theme)
-    is_measured = candidates.origin is Origin.MEASURED
-    symbol = "circle" if is_measured else "square"
+    symbol = "circle" if candidates.origin is Origin.MEASURED else "square"
+    fills = {Standing.FRONT: colour, Standing.TIED: faded(colour, 0.3)}
     return go.Scatter(
         x=[member.latency_ms],
         y=[value],
@@ -174,14 +201,14 @@ def _point(
         name=f"{number}  {member.target}",
         legendgroup=member.target,
         marker={"symbol": symbol, "size": 19, "opacity": 1,
-                "color": colour if is_best and is_measured else theme.paper,
+                "color": fills.get(stands, theme.paper) if stands else theme.paper,
                 "line": {"width": 2, "color": colour}},
         text=[str(number)],
-        textfont={"size": 11, "color": theme.paper if is_best and is_measured else theme.ink},
+        textfont={"size": 11, "color": theme.paper if stands is Standing.FRONT else theme.ink},
         error_x={"type": "data", "symmetric": False, "thickness": 1.6, "width": 4, "color": colour,
                  "array": [member.high_ms - member.latency_ms],
                  "arrayminus": [member.latency_ms - member.low_ms]},
-        hovertemplate=f"{member.target}: %{{x:.3f}} ms, %{{y:.4g}}<extra></extra>",
+        hovertemplate=f"{member.target}: %{{x:.3f}} ms, %{{y:.4g}}, {stands}<extra></extra>",
     )  # fmt: skip
 
 
@@ -225,10 +252,12 @@ def _candidate(row: MeasurementRecord) -> Candidate:
 def _find(candidates: Candidates) -> Finding:
     parts = []
     for name, cost in _COSTS.items():
-        best = front(candidates.members, cost)
-        told = ", ".join(member.target for member in best)
-        parts.append(f"{name}: {told}" if best else f"{name}: no data")
-    sentence = f"{candidates.text}, not shown to be beaten by latency and " + "; ".join(parts) + "."
+        stands = standings(candidates.members, cost)
+        told = ", ".join(t for t, standing in stands.items() if standing is Standing.FRONT)
+        tied = ", ".join(t for t, standing in stands.items() if standing is Standing.TIED)
+        told += f" (tied: {tied})" if tied else ""
+        parts.append(f"{name}: {told}" if stands else f"{name}: no data")
+    sentence = f"{candidates.text}, on the front of latency and " + "; ".join(parts) + "."
     if candidates.origin is not Origin.MEASURED:
         sentence += f" All values are {candidates.origin.value}."
     return Finding(sentence, tuple(member.result_id for member in candidates.members))

@@ -5,10 +5,11 @@ from __future__ import annotations
 from collections import defaultdict
 from typing import TYPE_CHECKING
 
-from ipfs_accelerate.evidence.figures._content import find_moved, name_of, natural, read_moved
+from ipfs_accelerate.evidence.figures._content import moved_chart, name_of, natural
+from ipfs_accelerate.evidence.figures._heatmap import draw_missing
 from ipfs_accelerate.evidence.figures._rows import origin_suffix
-from ipfs_accelerate.evidence.figures.chart import Chart
 from ipfs_accelerate.evidence.figures.theme import finish, theme_named
+from ipfs_accelerate.telemetry import Origin
 
 if TYPE_CHECKING:
     import plotly.graph_objects as go
@@ -32,15 +33,14 @@ def matrix_figure(summary: ContentSummary, *, theme: str = "light") -> go.Figure
     figure = go.Figure(
         go.Heatmap(
             z=values,
-            x=receivers,
-            y=senders,
+            customdata=[[f"{s} → {r}" for r in receivers] for s in senders],
             colorscale=[[n / 2, colour] for n, colour in enumerate(colours.scale)],
             zmin=0,
             zmax=max((v for row in values for v in row if v is not None), default=1),
             xgap=2,
             ygap=2,
             colorbar={"title": {"text": "MB", "side": "right"}, "thickness": 12, "outlinewidth": 0},
-            hovertemplate="%{y} → %{x}: %{z:,.1f} MB<extra></extra>",
+            hovertemplate="%{customdata}: %{z:,.1f} MB<extra></extra>",
             hoverongaps=False,
         )
     )
@@ -50,8 +50,19 @@ def matrix_figure(summary: ContentSummary, *, theme: str = "light") -> go.Figure
         colours,
         height=150 + 24 * len(senders),
     )
-    figure.update_xaxes(tickangle=-45, showgrid=False, type="category")
-    return figure.update_yaxes(autorange="reversed", showgrid=False, type="category")
+    if summary.origin is not Origin.MEASURED:
+        rows = enumerate(values)
+        known = [(i, j) for i, row in rows for j, v in enumerate(row) if v is not None]
+        draw_missing(figure, dict.fromkeys(known, ""), colours, shape=".")
+        figure.update_layout(bargap=0)
+    figure.update_xaxes(
+        tickvals=list(range(len(receivers))), ticktext=receivers, tickangle=-45, showgrid=False,
+        range=[-0.5, len(receivers) - 0.5],
+    )  # fmt: skip
+    return figure.update_yaxes(
+        tickvals=list(range(len(senders))), ticktext=[f"{name}  " for name in senders],
+        range=[len(senders) - 0.5, -0.5], showgrid=False,
+    )  # fmt: skip
 
 
-CHART = Chart("senders", "senders by receivers", read_moved, matrix_figure, find_moved)
+CHART = moved_chart("senders", "senders by receivers", matrix_figure)

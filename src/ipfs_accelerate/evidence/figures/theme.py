@@ -18,6 +18,7 @@ __all__ = [
     "FONT",
     "THEMES",
     "Theme",
+    "faded",
     "finish",
     "log_ticks",
     "runtime_colour",
@@ -117,6 +118,17 @@ def runtime_colour(target: str, theme: Theme) -> str:
     """The colour of the runtime that a target names first."""
     colour: str = getattr(theme, _RUNTIMES.get(target.partition("/")[0], "grey"))
     return colour
+
+
+def faded(colour: str, share: float) -> str:
+    """A colour ``#rrggbb`` that lets through what lies behind it.
+
+    Args:
+        colour: The colour.
+        share: 0 (nothing is left of it) to 1.
+    """
+    red, green, blue = (int(colour[n : n + 2], 16) for n in (1, 3, 5))
+    return f"rgba({red},{green},{blue},{share:g})"
 
 
 def finish(figure: go.Figure, title: str, theme: Theme, *, height: int) -> go.Figure:

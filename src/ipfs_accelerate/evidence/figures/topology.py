@@ -11,16 +11,15 @@ from ipfs_accelerate.evidence.figures._content import (
     ORIGIN,
     TEAM,
     bytes_text,
-    find_moved,
     kind_of,
+    moved_chart,
     name_of,
     natural,
-    read_moved,
     roles,
 )
 from ipfs_accelerate.evidence.figures._rows import origin_suffix
-from ipfs_accelerate.evidence.figures.chart import Chart
 from ipfs_accelerate.evidence.figures.theme import finish, theme_named
+from ipfs_accelerate.telemetry import Origin
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -55,10 +54,15 @@ def topology_figure(summary: ContentSummary, *, theme: str = "light") -> go.Figu
         chosen = [edge for edge in edges if kind_of(edge) == kind]
         if chosen:
             _draw_edges(figure, chosen, places, (kind, colours))
-    _draw_nodes(figure, summary.edges, places, colours)
+    is_measured = summary.origin is Origin.MEASURED
+    if not is_measured:
+        figure.update_traces(line={"dash": "dash"}, selector=_is_solid)
+    _draw_nodes(figure, summary.edges, places, (is_measured, colours))
     title = "Who sent how much to whom" + origin_suffix(summary.origin)
     if left_out:
         title += f" · {left_out} further lines are in the matrix only"
+    if not is_measured:
+        title += " (hollow nodes, dashed lines)"
     finish(figure, title, colours, height=620)
     figure.update_layout(
         hovermode="closest",
@@ -183,11 +187,20 @@ def _draw_arrows(
     )
 
 
+def _is_solid(trace: go.Scatter) -> bool:
+    return bool(trace.mode == "lines" and trace.line.dash == "solid")
+
+
 def _draw_nodes(
-    figure: go.Figure, edges: Sequence[Edge], places: Mapping[str, _Point], theme: Theme
+    figure: go.Figure,
+    edges: Sequence[Edge],
+    places: Mapping[str, _Point],
+    look: tuple[bool, Theme],
 ) -> None:
+    """Full where what they sent was measured, else hollow."""
     import plotly.graph_objects as go
 
+    is_measured, theme = look
     sent: dict[str, int] = defaultdict(int)
     for edge in edges:
         sent[name_of(edge.source)] += edge.received_bytes
@@ -196,6 +209,7 @@ def _draw_nodes(
     names = list(places)
     most = max(sent.values(), default=0) or 1
     kinds = [BANNED if n in banned else ORIGIN if n in origins else TEAM for n in names]
+    colours = [roles(theme)[kind] for kind in kinds]
     figure.add_trace(
         go.Scatter(
             x=[places[n][0] for n in names],
@@ -207,8 +221,8 @@ def _draw_nodes(
                     "x" if n in banned else "square" if n in origins else "circle" for n in names
                 ],
                 "opacity": 1.0,
-                "color": [roles(theme)[kind] for kind in kinds],
-                "line": {"color": theme.paper, "width": 2},
+                "color": colours if is_measured else theme.paper,
+                "line": {"color": theme.paper if is_measured else colours, "width": 2.5},
             },
             text=[f"{n} sent {bytes_text(sent[n])}" for n in names],
             hovertemplate="%{text}<extra></extra>",
@@ -255,4 +269,4 @@ def _curve(start: _Point, end: _Point) -> list[_Point]:
     ]
 
 
-CHART = Chart("topology", "who sent how much to whom", read_moved, topology_figure, find_moved)
+CHART = moved_chart("topology", "who sent how much to whom", topology_figure)

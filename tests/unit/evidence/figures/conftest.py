@@ -146,3 +146,8 @@ def fill(ledger: Ledger) -> Ledger:
 @pytest.fixture(scope="session")
 def filled(tmp_path_factory: pytest.TempPathFactory) -> Ledger:
     return fill(Ledger(tmp_path_factory.mktemp("ledger") / "ledger.duckdb"))
+
+
+@pytest.fixture(scope="session")
+def empty(tmp_path_factory: pytest.TempPathFactory) -> Ledger:
+    return Ledger(tmp_path_factory.mktemp("empty") / "ledger.duckdb")

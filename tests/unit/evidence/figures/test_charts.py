@@ -11,7 +11,13 @@ from ipfs_accelerate.evidence.figures._clusters import cluster
 from ipfs_accelerate.evidence.figures._pca import principal_components
 from ipfs_accelerate.evidence.figures.chart import Selection
 from ipfs_accelerate.evidence.figures.export import write_figure
-from ipfs_accelerate.evidence.figures.pareto import Candidate, Candidates, front, pareto_figure
+from ipfs_accelerate.evidence.figures.pareto import (
+    Candidate,
+    Candidates,
+    Standing,
+    pareto_figure,
+    standings,
+)
 from ipfs_accelerate.evidence.figures.registry import chart_named, charts
 from ipfs_accelerate.evidence.regressions import find_regressions, read_history, store_findings
 from ipfs_accelerate.store import Ledger
@@ -24,7 +30,7 @@ SNAPSHOT = {
     "history": ["scatter"], "intervals": ["scatter"], "latency": ["bar", "scatter"],
     "memory": ["scatter"], "pareto": ["scatter"], "peak-memory": ["bar"],
     "roofline": ["scatter"], "samples": ["box"], "sankey": ["sankey"], "scatter": ["scatter3d"],
-    "senders": ["heatmap"], "shares": ["bar"], "startup": ["bar"], "topology": ["scatter"],
+    "senders": ["heatmap", "bar"], "shares": ["bar"], "startup": ["bar"], "topology": ["scatter"],
     "treemap": ["treemap", "scatter"],
 }  # fmt: skip
 
@@ -48,7 +54,7 @@ def test_every_chart_has_its_structure_a_title_axes_and_a_sentence(filled, kind,
     assert parsed["layout"]["paper_bgcolor"] == THEMES[theme].paper
     assert parsed["layout"]["height"] < 2000
     assert made.finding.sentence.endswith(".")
-    assert made.finding.rows or kind in MOVED
+    assert made.finding.rows
 
 
 def test_the_registry_knows_every_chart_of_the_folder():
@@ -58,9 +64,9 @@ def test_the_registry_knows_every_chart_of_the_folder():
 
 
 @pytest.mark.parametrize("kind", SNAPSHOT)
-def test_an_empty_ledger_is_a_clear_error(tmp_path, kind):
+def test_an_empty_ledger_is_a_clear_error(empty, kind):
     with pytest.raises(InputError) as caught:
-        drawn(Ledger(tmp_path / "empty.duckdb"), kind)
+        drawn(empty, kind)
     assert caught.value.hint
 
 
@@ -92,7 +98,14 @@ def test_values_that_were_not_measured_are_marked(filled):
     family = drawn(filled, "family", origin=Origin.SIMULATED).figure
     assert "simulated" in family.layout.title.text
     assert "." in [t.marker.pattern.shape for t in family.data if t.type == "bar"]
-    assert "simulated" in drawn(filled, "topology").figure.layout.title.text
+    topology, senders = drawn(filled, "topology"), drawn(filled, "senders")
+    assert "simulated" in topology.figure.layout.title.text
+    lines = {t.line.dash for t in topology.figure.data if t.mode == "lines"}
+    assert lines <= {"dash", "dot"}
+    nodes = topology.figure.data[-1].marker
+    assert nodes.color == THEMES["light"].paper
+    assert [t.marker.pattern.shape for t in senders.figure.data if t.type == "bar"] == ["."]
+    assert "simulated" in senders.finding.sentence
     with pytest.raises(InputError, match="never ranked"):
         drawn(filled, "intervals", origin=Origin.SIMULATED)
 
@@ -104,9 +117,21 @@ def candidate(name: str, ms: float, half: float, mib: float | None) -> Candidate
 def test_a_target_is_beaten_only_when_that_is_shown():
     a, b = candidate("a/cpu/fp32", 10, 1, 100), candidate("b/cpu/fp32", 10.5, 1, 100)
     c, d = candidate("c/cpu/fp32", 20, 1, 100), candidate("d/cpu/fp32", 20, 1, 50)
-    names = [m.target[0] for m in front([a, b, c, d], lambda m: m.memory_mib)]
-    assert names == ["a", "b", "d"]  # b ties with a; c is clearly slower at equal memory
-    assert front([a, b], lambda m: m.energy_j) == []
+    found = standings([a, b, c, d], lambda m: m.memory_mib)
+    assert found == {
+        a.target: Standing.FRONT,
+        b.target: Standing.TIED,  # slower by its median, which is not shown
+        c.target: Standing.BEATEN,  # as dear as a, and shown to be slower
+        d.target: Standing.FRONT,  # the cheapest
+    }
+    assert standings([a, b], lambda m: m.energy_j) == {}
+
+
+def test_a_lower_cost_beats_nobody_whose_time_is_tied():
+    cheap, dear = candidate("cheap", 10, 2, 50), candidate("dear", 10.5, 2, 500)
+    clear = candidate("clear", 30, 2, 500)
+    found = standings([cheap, dear, clear], lambda m: m.memory_mib)
+    assert list(found.values()) == [Standing.FRONT, Standing.TIED, Standing.BEATEN]
 
 
 def test_an_axis_without_data_says_so_and_energy_shows_once_it_is_measured(filled):
