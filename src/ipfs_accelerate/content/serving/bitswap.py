@@ -91,7 +91,7 @@ class BitswapServer:
             self._trio.run(self._main)
         except BaseException as error:  # noqa: BLE001 — the border of a thread
             self._failure = error
-            _log.warning("serving over bitswap ended (%s)", type(error).__name__)
+            _log.warning("serving over bitswap ended", exc_info=error if self.address else None)
         finally:
             self._is_settled.set()
 
@@ -153,7 +153,7 @@ class BitswapServer:
                     stream = await self._host.new_stream(peer, [PROTOCOL])
                 while wanted:
                     _, ask = wanted.popitem(last=False)
-                    message = answer(ask, self._block(ask))
+                    message = self._message(ask)
                     with self._trio.fail_after(_SEND_S):
                         await stream.write(varint(len(message)) + message)
                 await stream.close_write()
@@ -162,11 +162,17 @@ class BitswapServer:
         finally:
             self._wanted.pop(peer, None)
 
-    def _block(self, ask: Ask) -> bytes | None:
+    def _message(self, ask: Ask) -> bytes:
+        """What a peer is told; whatever ails the store, it hears that the block is not there."""
         try:
-            return self._store.get(ask.cid)
+            return answer(ask, self._store.get(ask.cid))
         except ContentNotFoundError:
-            return None
+            _log.debug("%s is not here", ask.cid)
+        except AccelerateError as error:
+            _log.warning("%s cannot be read for a peer: %s", ask.cid, error.message)
+        except Exception:  # noqa: BLE001 — the border of a request; logged with its trace
+            _log.exception("answering for %s failed", ask.cid)
+        return answer(ask, None)
 
     async def _leave(self, stream: Any) -> None:
         with self._trio.move_on_after(1):
