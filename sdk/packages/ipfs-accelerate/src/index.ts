@@ -1,0 +1,2 @@
+/** Models in the browser: errors, tensors and the operations every backend implements. */
+export * from "./errors/index.ts";

@@ -1,0 +1,7 @@
+import { defineConfig, type ViteUserConfig } from "vitest/config";
+
+const config: ViteUserConfig = defineConfig({
+  test: { include: ["packages/*/src/**/*.test.ts"], testTimeout: 60_000, maxWorkers: 2 },
+});
+
+export default config;
