@@ -7,25 +7,22 @@ the product's own gateway is `ipfs_accelerate.content.serving`.
 Source: specs.ipfs.tech/http-gateways/trustless-gateway.
 """
 
+# ruff: noqa: N802 — the methods are named by http.server
+
 from __future__ import annotations
 
-import contextlib
-import socket
-import sys
-import threading
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
-from typing import TYPE_CHECKING, Self
+from typing import TYPE_CHECKING
 from urllib.parse import parse_qs, urlsplit
 
 from ipfs_accelerate.content import Cid
 from ipfs_accelerate.content.cid import varint
 from ipfs_accelerate.errors import ModelReferenceError
+from ipfs_accelerate.testing.loopback import LoopbackHandler, ScriptedServer
 
 if TYPE_CHECKING:
     import ssl
-    from types import TracebackType
 
     from ipfs_accelerate.content import FileLayout, Leaf
 
@@ -78,7 +75,7 @@ class GatewayRequest:
     authorization: str | None
 
 
-class FakeGateway:
+class FakeGateway(ScriptedServer[GatewayRequest, GatewayFault]):
     """The server; a context manager that listens while entered.
 
     Args:
@@ -98,45 +95,21 @@ class FakeGateway:
         token: str | None = None,
         context: ssl.SSLContext | None = None,
     ) -> None:
+        super().__init__(_Handler, context=context)
         self.blocks = {cid.multihash: (cid, data) for cid, data in blocks.items()}
         self.layouts = {layout.root: layout for layout in layouts}
         self.has_car = has_car
         self.token = token
-        self.requests: list[GatewayRequest] = []
-        self.stopping = threading.Event()
-        self.is_silent = threading.Event()
         self.corrupted: set[Cid] = set()
-        self._faults: list[tuple[Callable[[GatewayRequest], bool], list[GatewayFault]]] = []
-        self._lock = threading.Lock()
-        self._open: set[socket.socket] = set()
-        self._server = _Server(self, context)
-        self._thread = threading.Thread(target=self._server.serve_forever, args=(0.02,))
-
-    @property
-    def port(self) -> int:
-        """Where it listens."""
-        return int(self._server.server_address[1])
-
-    @property
-    def url(self) -> str:
-        """Base URL of the path style."""
-        return f"{self._server.scheme}://127.0.0.1:{self.port}"
 
     @property
     def subdomain_url(self) -> str:
         """Base URL of the subdomain style."""
-        return f"{self._server.scheme}://{{cid}}.ipfs.localhost:{self.port}"
-
-    @property
-    def connections(self) -> int:
-        """How many are open now."""
-        with self._lock:
-            return len(self._open)
+        return f"{self.scheme}://{{cid}}.ipfs.localhost:{self.port}"
 
     def fail(self, fault: GatewayFault, *, times: int = 1, path: str = "") -> None:
         """Let the next ``times`` answers fail whose request has ``path`` in its path or host."""
-        with self._lock:
-            self._faults.append((lambda r: path in r.path or path in r.host, [fault] * times))
+        self.fail_where(lambda r: path in r.path or path in r.host, fault, times=times)
 
     def corrupt(self, cid: Cid) -> None:
         """Send wrong bytes for a block from now on."""
@@ -155,103 +128,18 @@ class FakeGateway:
             return found[1]
         return found[1][:-1] + bytes([found[1][-1] ^ 1])
 
-    def take_fault(self, request: GatewayRequest) -> GatewayFault:
-        """Record a request and take the fault that is due."""
-        with self._lock:
-            self.requests.append(request)
-            for fits, faults in self._faults:
-                if faults and fits(request):
-                    return faults.pop()
-        return GatewayFault()
 
-    def opened(self, connection: socket.socket) -> None:
-        """Count a connection."""
-        with self._lock:
-            self._open.add(connection)
-
-    def closed(self, connection: socket.socket) -> None:
-        """Count it no more."""
-        with self._lock:
-            self._open.discard(connection)
-
-    def __enter__(self) -> Self:
-        self._thread.start()
-        return self
-
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        trace: TracebackType | None,
-    ) -> None:
-        self.stop()
-
-    def stop(self) -> None:
-        """Close every connection and stop listening; may be called twice."""
-        if self.stopping.is_set():
-            return
-        self.stopping.set()
-        with self._lock:
-            connections = list(self._open)
-        for connection in connections:
-            with contextlib.suppress(OSError):
-                connection.shutdown(socket.SHUT_RDWR)
-        if self._thread.is_alive():
-            self._server.shutdown()
-            self._thread.join()
-        self._server.server_close()
-
-
-class _Server(ThreadingHTTPServer):
-    daemon_threads = False
-    request_queue_size = 64
-
-    def __init__(self, gateway: FakeGateway, context: ssl.SSLContext | None) -> None:
-        super().__init__(("127.0.0.1", 0), _Handler)
-        self.gateway = gateway
-        self.scheme = "https" if context else "http"
-        self._context = context
-
-    def process_request(self, request: object, client_address: object) -> None:
-        assert isinstance(request, socket.socket)
-        self.gateway.opened(request)
-        super().process_request(request, client_address)
-
-    def finish_request(self, request: object, client_address: object) -> None:
-        assert isinstance(request, socket.socket)
-        try:
-            if self._context is not None:
-                request = self._context.wrap_socket(request, server_side=True)
-            super().finish_request(request, client_address)
-        except OSError:
-            return
-        finally:
-            if self._context is not None:
-                request.close()
-
-    def handle_error(self, request: object, client_address: object) -> None:
-        """A client that goes away is no error; anything else is shown."""
-        if not isinstance(sys.exception(), OSError):
-            super().handle_error(request, client_address)  # type: ignore[arg-type]
-
-    def shutdown_request(self, request: object) -> None:
-        assert isinstance(request, socket.socket)
-        self.gateway.closed(request)
-        super().shutdown_request(request)
-
-
-class _Handler(BaseHTTPRequestHandler):
-    server: _Server  # pyright: ignore[reportIncompatibleVariableOverride] — ours
-    protocol_version = "HTTP/1.1"
+class _Handler(LoopbackHandler):
     server_version = "FakeGateway/1"
-    disable_nagle_algorithm = True
 
-    def log_message(self, format: str, *args: object) -> None:  # noqa: A002
-        """Stay quiet."""
+    @property
+    def _gateway(self) -> FakeGateway:
+        assert isinstance(self.server.owner, FakeGateway)
+        return self.server.owner
 
     def do_GET(self) -> None:
         """Answer from the blocks, or as the fault says."""
-        gateway = self.server.gateway
+        gateway = self._gateway
         request = GatewayRequest(
             self.command,
             self.path,
@@ -259,7 +147,7 @@ class _Handler(BaseHTTPRequestHandler):
             self.headers.get("Accept", ""),
             self.headers.get("Authorization"),
         )
-        fault = gateway.take_fault(request)
+        fault = gateway.take_fault(request) or GatewayFault()
         if gateway.is_silent.is_set():
             gateway.stopping.wait()
             self.close_connection = True
@@ -298,10 +186,10 @@ class _Handler(BaseHTTPRequestHandler):
             self.wfile.write(body[:end])
             self.wfile.flush()
             if fault.stall_at is not None:
-                self.server.gateway.stopping.wait()
+                self._gateway.stopping.wait()
             if fault.drip_at is not None:
                 for at in range(end, len(body)):
-                    if self.server.gateway.stopping.wait(0.05):
+                    if self._gateway.stopping.wait(0.05):
                         return
                     self.wfile.write(body[at : at + 1])
         except OSError:  # the client went away

@@ -7,19 +7,17 @@ path (as to a CDN), ranges, private, gated and missing repositories with the Hub
 Source: https://huggingface.co/docs/hub/api and the client's own source (headers, error codes).
 """
 
+# ruff: noqa: N802 — the methods are named by http.server
+
 from __future__ import annotations
 
 import hashlib
 import json
-import threading
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass, field
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
-from typing import TYPE_CHECKING, Self
 from urllib.parse import parse_qs, unquote, urlsplit
 
-if TYPE_CHECKING:
-    from types import TracebackType
+from ipfs_accelerate.testing.loopback import LoopbackHandler, ScriptedServer
 
 __all__ = ["Fault", "HubServer", "Repository", "Request"]
 
@@ -120,7 +118,7 @@ def git_id(data: bytes) -> str:
     return hashlib.sha1(f"blob {len(data)}\0".encode() + data, usedforsecurity=False).hexdigest()
 
 
-class HubServer:
+class HubServer(ScriptedServer[Request, Fault]):
     """The server; a context manager that listens while entered.
 
     Example:
@@ -130,23 +128,18 @@ class HubServer:
     """
 
     def __init__(self, repositories: Mapping[str, Repository]) -> None:
+        super().__init__(_Handler)
         self.repositories = dict(repositories)
-        self.requests: list[Request] = []
-        self._faults: list[tuple[Callable[[Request], bool], list[Fault]]] = []
-        self._lock = threading.Lock()
-        self.stopping = threading.Event()
-        self._server = _Server(self)
-        self._thread = threading.Thread(target=self._server.serve_forever, args=(0.02,))
 
     @property
     def endpoint(self) -> str:
         """Base URL for ``Settings.hub_endpoint``."""
-        return f"http://127.0.0.1:{self._server.server_address[1]}"
+        return self.url
 
     @property
     def cdn(self) -> str:
         """Base URL of large files: another host name, so that clients withhold the token."""
-        return f"http://localhost:{self._server.server_address[1]}"
+        return f"http://localhost:{self.port}"
 
     def fail(self, fault: Fault, *, times: int = 1, path: str = "", method: str = "") -> None:
         """Let the next ``times`` requests fail whose path contains ``path`` (and of ``method``)."""
@@ -154,46 +147,12 @@ class HubServer:
         def fits(request: Request) -> bool:
             return path in request.path and method in {"", request.method}
 
-        with self._lock:
-            self._faults.append((fits, [fault] * times))
-
-    def take_fault(self, request: Request) -> Fault | None:
-        """Record a request and take the fault that is due, if any."""
-        with self._lock:
-            self.requests.append(request)
-            for fits, faults in self._faults:
-                if faults and fits(request):
-                    return faults.pop()
-        return None
+        self.fail_where(fits, fault, times=times)
 
     def count(self, path: str, *, method: str = "GET") -> int:
         """How many requests of a method had this in their path."""
         with self._lock:
             return sum(path in r.path and r.method == method for r in self.requests)
-
-    def __enter__(self) -> Self:
-        self._thread.start()
-        return self
-
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        trace: TracebackType | None,
-    ) -> None:
-        self.stopping.set()
-        self._server.shutdown()
-        self._server.server_close()
-        self._thread.join()
-
-
-class _Server(ThreadingHTTPServer):
-    daemon_threads = False  # joined on close: a test must not leak threads
-    block_on_close = True
-
-    def __init__(self, hub: HubServer) -> None:
-        self.hub = hub
-        super().__init__(("127.0.0.1", 0), _Handler)
 
 
 @dataclass
@@ -203,17 +162,11 @@ class _Answer:
     body: bytes = b""
 
 
-class _Handler(BaseHTTPRequestHandler):
-    protocol_version = "HTTP/1.1"
-    timeout = 20
-
+class _Handler(LoopbackHandler):
     @property
     def _hub(self) -> HubServer:
-        assert isinstance(self.server, _Server)
-        return self.server.hub
-
-    def log_message(self, format: str, *args: object) -> None:  # noqa: A002 (inherited name)
-        """Say nothing."""
+        assert isinstance(self.server.owner, HubServer)
+        return self.server.owner
 
     def do_HEAD(self) -> None:
         """Answer without a body."""

@@ -8,22 +8,18 @@ lacks is not found.
 Source: docs.ipfs.tech/reference/kubo/rpc.
 """
 
+# ruff: noqa: N802 — the methods are named by http.server
+
 from __future__ import annotations
 
-import contextlib
 import io
 import json
-import socket
-import sys
 import tempfile
-import threading
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, field
 from email.parser import BytesParser
 from email.policy import HTTP
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
-from typing import TYPE_CHECKING, Self
 from urllib.parse import parse_qs, unquote, urlsplit
 
 from ipfs_accelerate.content import Cid, Codec, MemoryBlocks
@@ -33,9 +29,7 @@ from ipfs_accelerate.content.importing import hash_tree, iter_blocks
 from ipfs_accelerate.content.profiles import ImportProfile
 from ipfs_accelerate.content.reading import iter_file, iter_tree
 from ipfs_accelerate.errors import AccelerateError
-
-if TYPE_CHECKING:
-    from types import TracebackType
+from ipfs_accelerate.testing.loopback import LoopbackHandler, LoopbackServer
 
 __all__ = ["FAKE_VERSION", "FakeKubo", "KuboCall"]
 
@@ -66,7 +60,7 @@ class _Answer:
     is_stream: bool = False
 
 
-class FakeKubo:
+class FakeKubo(LoopbackServer):
     """The node; a context manager that listens while entered.
 
     Args:
@@ -77,6 +71,7 @@ class FakeKubo:
     def __init__(
         self, blocks: Iterable[tuple[Cid, bytes]] = (), *, authorization: str | None = None
     ) -> None:
+        super().__init__(_Handler)
         self.blocks = MemoryBlocks(blocks)
         self.authorization = authorization
         self.pins: dict[Cid, str] = {}
@@ -84,26 +79,9 @@ class FakeKubo:
         self.peers: list[str] = []
         self.calls: list[KuboCall] = []
         self.corrupted: set[Cid] = set()
-        self.is_silent = threading.Event()
-        self.stopping = threading.Event()
         #: Command → message that its stream fails with, half-way: in the trailer, or as an object.
         self.breaks: dict[str, str] = {}
         self.breaks_in_stream: dict[str, str] = {}
-        self._open: set[socket.socket] = set()
-        self._lock = threading.Lock()
-        self._server = _Server(self)
-        self._thread = threading.Thread(target=self._server.serve_forever, args=(0.02,))
-
-    @property
-    def url(self) -> str:
-        """Base URL of the RPC."""
-        return f"http://127.0.0.1:{self._server.server_address[1]}"
-
-    @property
-    def connections(self) -> int:
-        """How many are open now."""
-        with self._lock:
-            return len(self._open)
 
     def corrupt(self, cid: Cid) -> None:
         """Send wrong bytes for a block from now on."""
@@ -114,70 +92,14 @@ class FakeKubo:
         data = self.blocks.get(cid)
         return data[:-1] + bytes([data[-1] ^ 1]) if cid in self.corrupted else data
 
-    def tracked(self, connection: socket.socket, *, is_open: bool) -> None:
-        """Count a connection, or count it no more."""
-        with self._lock:
-            (self._open.add if is_open else self._open.discard)(connection)
 
-    def __enter__(self) -> Self:
-        self._thread.start()
-        return self
-
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        trace: TracebackType | None,
-    ) -> None:
-        self.stop()
-
-    def stop(self) -> None:
-        """Close every connection and stop listening; may be called twice."""
-        if self.stopping.is_set():
-            return
-        self.stopping.set()
-        with self._lock:
-            connections = list(self._open)
-        for connection in connections:
-            with contextlib.suppress(OSError):
-                connection.shutdown(socket.SHUT_RDWR)
-        if self._thread.is_alive():
-            self._server.shutdown()
-            self._thread.join()
-        self._server.server_close()
-
-
-class _Server(ThreadingHTTPServer):
-    daemon_threads = False
-
-    def __init__(self, node: FakeKubo) -> None:
-        super().__init__(("127.0.0.1", 0), _Handler)
-        self.node = node
-
-    def process_request(self, request: object, client_address: object) -> None:
-        assert isinstance(request, socket.socket)
-        self.node.tracked(request, is_open=True)
-        super().process_request(request, client_address)
-
-    def handle_error(self, request: object, client_address: object) -> None:
-        """A client that goes away is no error; anything else is shown."""
-        if not isinstance(sys.exception(), OSError):
-            super().handle_error(request, client_address)  # type: ignore[arg-type]
-
-    def shutdown_request(self, request: object) -> None:
-        assert isinstance(request, socket.socket)
-        self.node.tracked(request, is_open=False)
-        super().shutdown_request(request)
-
-
-class _Handler(BaseHTTPRequestHandler):
-    server: _Server  # pyright: ignore[reportIncompatibleVariableOverride] — ours
-    protocol_version = "HTTP/1.1"
+class _Handler(LoopbackHandler):
     server_version = f"FakeKubo/{FAKE_VERSION}"
-    disable_nagle_algorithm = True
 
-    def log_message(self, format: str, *args: object) -> None:  # noqa: A002
-        """Stay quiet."""
+    @property
+    def _node(self) -> FakeKubo:
+        assert isinstance(self.server.owner, FakeKubo)
+        return self.server.owner
 
     def do_GET(self) -> None:
         """Refused: commands are posted."""
@@ -185,7 +107,7 @@ class _Handler(BaseHTTPRequestHandler):
 
     def do_POST(self) -> None:
         """Run a command."""
-        node, call = self.server.node, self._read()
+        node, call = self._node, self._read()
         node.calls.append(call)
         if node.is_silent.is_set():
             node.stopping.wait()
@@ -246,7 +168,7 @@ class _Handler(BaseHTTPRequestHandler):
         body = answer.body
         if answer.rows or not answer.is_stream:
             body = b"".join(json.dumps(row).encode() + b"\n" for row in answer.rows) or body
-        in_stream = self.server.node.breaks_in_stream.get(command)
+        in_stream = self._node.breaks_in_stream.get(command)
         if in_stream is not None:
             body += json.dumps({"Message": in_stream, "Code": 0, "Type": "error"}).encode() + b"\n"
         self.send_response(200)
@@ -255,7 +177,7 @@ class _Handler(BaseHTTPRequestHandler):
                        (name, "1")):  # fmt: skip
             self.send_header(*header)
         self.end_headers()
-        broken = self.server.node.breaks.get(command)
+        broken = self._node.breaks.get(command)
         if broken is not None:
             body = body[: len(body) // 2]
         try:

@@ -7,21 +7,20 @@ buckets of different names.
 Source: https://docs.aws.amazon.com/AmazonS3/latest/API/ErrorResponses.html (error bodies).
 """
 
+# ruff: noqa: N802 — the methods are named by http.server
+
 from __future__ import annotations
 
-import contextlib
 import http.client
 import logging
-import socket
-import threading
 import xml.etree.ElementTree as ET
-from collections.abc import Callable, Iterable
+from collections.abc import Iterable
 from dataclasses import dataclass
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import TYPE_CHECKING, Self
 from urllib.parse import quote, urlsplit
 
 from ipfs_accelerate.errors import MissingExtraError
+from ipfs_accelerate.testing.loopback import LoopbackHandler, ScriptedServer
 
 if TYPE_CHECKING:
     from types import TracebackType
@@ -160,34 +159,18 @@ class S3Server:
         trace: TracebackType | None,
     ) -> None:
         for proxy in self._proxies:
-            proxy.close()
+            proxy.stop()
         self._request("POST", "/moto-api/reset")
         self._server.stop()
 
 
-class S3Proxy:
+class S3Proxy(ScriptedServer[S3Request, S3Fault]):
     """One endpoint before the store, with faults on demand; listens from the start."""
 
     def __init__(self, target: str) -> None:
+        super().__init__(_Handler)
         self.target = urlsplit(target).netloc
-        self.stopping = threading.Event()
-        self._requests: list[S3Request] = []
-        self._faults: list[tuple[Callable[[S3Request], bool], list[S3Fault]]] = []
-        self._lock = threading.Lock()
-        self._server = _ProxyServer(self)
-        self._thread = threading.Thread(target=self._server.serve_forever, args=(0.02,))
-        self._thread.start()
-
-    @property
-    def url(self) -> str:
-        """Base URL for an `Endpoint`."""
-        return f"http://127.0.0.1:{self._server.server_address[1]}"
-
-    @property
-    def requests(self) -> list[S3Request]:
-        """What came so far."""
-        with self._lock:
-            return list(self._requests)
+        self.start()
 
     def fail(self, fault: S3Fault, *, times: int = 1, path: str = "", method: str = "") -> None:
         """Let the next ``times`` requests fail whose path contains ``path`` (and of ``method``)."""
@@ -195,65 +178,14 @@ class S3Proxy:
         def fits(request: S3Request) -> bool:
             return path in request.path and method in {"", request.method}
 
-        with self._lock:
-            self._faults.append((fits, [fault] * times))
-
-    def heal(self) -> None:
-        """Forget the faults that did not happen yet."""
-        with self._lock:
-            self._faults.clear()
-
-    def take_fault(self, request: S3Request) -> S3Fault | None:
-        """Record a request and take the fault that is due, if any."""
-        with self._lock:
-            self._requests.append(request)
-            for fits, faults in self._faults:
-                if faults and fits(request):
-                    return faults.pop()
-        return None
-
-    def close(self) -> None:
-        """Stop listening; a second call does nothing."""
-        if self.stopping.is_set():
-            return
-        self.stopping.set()
-        self._server.shutdown()
-        self._server.drop_connections()
-        self._server.server_close()
-        self._thread.join()
+        self.fail_where(fits, fault, times=times)
 
 
-class _ProxyServer(ThreadingHTTPServer):
-    daemon_threads = False  # joined on close: a test must not leak threads
-    block_on_close = True
-
-    def __init__(self, proxy: S3Proxy) -> None:
-        self.proxy = proxy
-        self.connections: list[socket.socket] = []
-        super().__init__(("127.0.0.1", 0), _Handler)
-
-    def process_request(self, request: object, client_address: object) -> None:
-        """Remember the connection, so that one that stays silent does not hold up the end."""
-        assert isinstance(request, socket.socket)
-        self.connections.append(request)
-        super().process_request(request, client_address)
-
-    def drop_connections(self) -> None:
-        """End every connection that is still open."""
-        for connection in self.connections:
-            with contextlib.suppress(OSError):  # most are closed already
-                connection.shutdown(socket.SHUT_RDWR)
-
-    def handle_error(self, request: object, client_address: object) -> None:
-        """Say nothing: clients that give up are part of the tests."""
-
-
-class _Handler(BaseHTTPRequestHandler):
-    protocol_version = "HTTP/1.1"
-    timeout = 20
-
-    def log_message(self, format: str, *args: object) -> None:  # noqa: A002 (inherited name)
-        """Say nothing."""
+class _Handler(LoopbackHandler):
+    @property
+    def _proxy(self) -> S3Proxy:
+        assert isinstance(self.server.owner, S3Proxy)
+        return self.server.owner
 
     def do_GET(self) -> None:
         """Pass on, unless a fault is due; the other methods likewise."""
@@ -277,8 +209,7 @@ class _Handler(BaseHTTPRequestHandler):
 
     def _serve(self) -> None:
         self.close_connection = True
-        assert isinstance(self.server, _ProxyServer)
-        proxy = self.server.proxy
+        proxy = self._proxy
         body = self.rfile.read(int(self.headers.get("Content-Length") or 0))
         fault = proxy.take_fault(
             S3Request(
@@ -325,8 +256,7 @@ class _Handler(BaseHTTPRequestHandler):
             self._write(body, fault or S3Fault())
 
     def _write(self, body: bytes, fault: S3Fault) -> None:
-        assert isinstance(self.server, _ProxyServer)
-        stopping = self.server.proxy.stopping
+        stopping = self._proxy.stopping
         if fault.rate_bytes_per_s is not None:
             for at in range(0, len(body), _CHUNK):
                 self.wfile.write(body[at : at + _CHUNK])

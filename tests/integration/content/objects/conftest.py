@@ -35,14 +35,14 @@ def server():
 def east(server):
     proxy = server.proxy()
     yield proxy
-    proxy.close()
+    proxy.stop()
 
 
 @pytest.fixture
 def west(server):
     proxy = server.proxy()
     yield proxy
-    proxy.close()
+    proxy.stop()
 
 
 @pytest.fixture
