@@ -14,6 +14,7 @@ from ipfs_accelerate.content.blocks import Leaf
 from ipfs_accelerate.content.blockstore.adding import prove
 from ipfs_accelerate.content.blockstore.guard import Guard
 from ipfs_accelerate.content.blockstore.index import Index, note_damage
+from ipfs_accelerate.content.blockstore.lookup import is_block
 from ipfs_accelerate.content.cid import Cid, Codec, varint
 from ipfs_accelerate.errors import IntegrityError
 
@@ -127,7 +128,7 @@ class Checking:
             for rowid, raw, data in rows:
                 cid = Cid(raw)
                 self._count(len(data))
-                if not _is_block(cid, data):
+                if not is_block(cid, data):
                     bad.append((rowid, raw))
                     self.found.damaged.append(cid)
             if bad:
@@ -230,11 +231,3 @@ class Checking:
 
 def _named(multihash: bytes, codec: int) -> Cid:
     return Cid(b"\x01" + varint(codec) + multihash)
-
-
-def _is_block(cid: Cid, data: bytes) -> bool:
-    try:
-        cid.verify(data)
-    except IntegrityError:
-        return False
-    return True

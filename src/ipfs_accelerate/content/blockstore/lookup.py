@@ -97,7 +97,7 @@ class Lookup:
         if data is not None:
             return data
         rows = self._index.rows("SELECT data FROM nodes WHERE multihash = ?", (multihash,))
-        if not rows or _is_block(cid, rows[0][0]):
+        if not rows or is_block(cid, rows[0][0]):
             return rows[0][0] if rows else None
         with self._index.transaction() as writer:
             writer.execute("DELETE FROM nodes WHERE multihash = ?", (multihash,))
@@ -194,7 +194,7 @@ class Lookup:
             return None
         block = wrap_leaf(data) if place.is_wrapped else data
         must_verify = is_verified or place.is_doubtful or place.kind == "blob"
-        if not must_verify or _is_block(cid, block):
+        if not must_verify or is_block(cid, block):
             return block
         self._quarantine(cid, place)
         return None
@@ -210,7 +210,8 @@ class Lookup:
             note_damage(writer, [cid])
 
 
-def _is_block(cid: Cid, data: bytes) -> bool:
+def is_block(cid: Cid, data: bytes) -> bool:
+    """Whether these bytes are the block of this name."""
     try:
         cid.verify(data)
     except IntegrityError:
