@@ -24,8 +24,15 @@ def check_names(endpoints: Sequence[Endpoint], routes: Sequence[Route]) -> None:
     """Refuse what cannot be told apart or leads nowhere.
 
     Raises:
-        ConfigurationError: A name used twice, or a route to an endpoint that does not exist.
+        ConfigurationError: A name used twice, one of an endpoint that is no word, or a route to an
+            endpoint that does not exist.
     """
+    for endpoint in endpoints:
+        if not endpoint.name or "/" in endpoint.name or not endpoint.name.isprintable():
+            raise ConfigurationError(
+                f"{endpoint.name!r} cannot be the name of an endpoint",
+                hint="take a word without a slash: callers write <endpoint>/<model>",
+            )
     for noun, names in (("endpoint", [e.name for e in endpoints]), ("route", _names(routes))):
         double = next((name for name in names if names.count(name) > 1), None)
         if double is not None:

@@ -66,7 +66,7 @@ class Gemini(Service):
         if isinstance(request, ChatRequest):
             verb = "streamGenerateContent?alt=sse" if is_stream else "generateContent"
             body = joined_body(chat_body(self, request), request.extra)
-            return f"/{quote(model)}:{verb}", body
+            return f"/{_path(model)}:{verb}", body
         assert isinstance(request, EmbeddingRequest)
         entries = [
             joined_body(
@@ -78,7 +78,7 @@ class Gemini(Service):
             )
             for one in request.inputs
         ]
-        return f"/{quote(model)}:batchEmbedContents", {"requests": entries}
+        return f"/{_path(model)}:batchEmbedContents", {"requests": entries}
 
     def _answer(self, request: Request, value: object) -> Response:
         answer = members(value, "its whole")
@@ -114,6 +114,12 @@ class Gemini(Service):
 
 def _resource(model: str) -> str:
     return model if model.startswith(("models/", "tunedModels/")) else f"models/{model}"
+
+
+def _path(resource: str) -> str:
+    """A resource in an address: the collection, and a name that cannot leave it."""
+    collection, _, name = resource.partition("/")
+    return f"{collection}/{quote(name, safe='')}"
 
 
 def _details(body: object) -> tuple[list[str], list[str], float | None]:

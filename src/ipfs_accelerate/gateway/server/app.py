@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import asyncio
+import contextlib
 import hmac
 import json
 import logging
 import re
 from datetime import UTC, datetime
+from http import HTTPStatus
 from typing import TYPE_CHECKING, Self
 
 from ipfs_accelerate.errors import (
@@ -27,7 +30,7 @@ from ipfs_accelerate.gateway.server.failing import (
 )
 
 if TYPE_CHECKING:
-    from collections.abc import Awaitable, Callable
+    from collections.abc import AsyncGenerator, Awaitable, Callable
     from types import TracebackType
 
     from aiohttp import web
@@ -35,13 +38,12 @@ if TYPE_CHECKING:
     from ipfs_accelerate.gateway.answer import Answer
     from ipfs_accelerate.gateway.gateway import Gateway
     from ipfs_accelerate.gateway.messages import Response
+    from ipfs_accelerate.gateway.stream import ChatStream
 
 __all__ = ["GatewayServer"]
 
 logger = logging.getLogger(__name__)
 
-_MOST_BODY_BYTES = 32 * 2**20
-_LOOPBACK = frozenset({"127.0.0.1", "::1", "localhost"})
 _NAME = re.compile(r"[A-Za-z0-9._:-]{1,128}\Z")
 _PRIORITIES = {priority.name.lower(): priority for priority in Priority}
 
@@ -56,9 +58,16 @@ class GatewayServer:
         port: 0 takes a free one.
         pages: Further pages, such as ``/metrics``: path → what makes its text and content type.
 
+    Attributes:
+        most_body_bytes: Of a request, decompressed.
+        body_timeout_s: Until the whole body of a request has come.
+
     Raises:
         ConfigurationError: No token.
     """
+
+    most_body_bytes: int = 32 * 2**20
+    body_timeout_s: float = 60.0
 
     def __init__(
         self,
@@ -121,7 +130,7 @@ class GatewayServer:
     def _app(self) -> web.Application:
         from aiohttp import web
 
-        app = web.Application(middlewares=[self._guard()], client_max_size=_MOST_BODY_BYTES)
+        app = web.Application(middlewares=[self._guard()], client_max_size=self.most_body_bytes)
         app.router.add_get("/health", self._health)
         app.router.add_get("/v1/models", self._models)
         app.router.add_post("/v1/chat/completions", self._chat)
@@ -145,12 +154,12 @@ class GatewayServer:
             try:
                 return await handler(request)
             except web.HTTPException as error:
-                return _refusal(error.status, error.reason, "http")
+                return _refusal(error.status, *_told(error, self.most_body_bytes))
             except AccelerateError as error:
                 return _failed(error)
             except Exception:
                 logger.exception("a request failed unexpectedly")
-                return _failed(InternalError("unexpected failure", hint="see the server's log"))
+                return _failed(_unexpected())
 
         return guard
 
@@ -164,6 +173,19 @@ class GatewayServer:
 
         return web.json_response({"status": "ok"})
 
+    async def _json(self, request: web.Request) -> object:
+        from aiohttp import web
+
+        try:
+            async with asyncio.timeout(self.body_timeout_s):
+                data = await request.read()
+        except TimeoutError as error:
+            raise web.HTTPRequestTimeout from error
+        try:
+            return json.loads(data)
+        except (ValueError, RecursionError) as error:
+            raise InputError("the body is not JSON", details={"param": "body"}) from error
+
     async def _models(self, _request: web.Request) -> web.Response:
         from aiohttp import web
 
@@ -172,7 +194,7 @@ class GatewayServer:
         return web.json_response({"object": "list", "data": data})
 
     async def _chat(self, request: web.Request) -> web.StreamResponse:
-        call = reading.read_chat(await _json(request))
+        call = reading.read_chat(await self._json(request))
         options = _options(request)
         if call.is_stream:
             return await self._stream(request, call, options)
@@ -200,24 +222,16 @@ class GatewayServer:
             writer = writing.ChunkWriter(
                 request_id=pieces.request_id, model=call.request.model, created_s=_now_s()
             )
-            await response.write(writer.write(first))
-            try:
-                async for piece in pieces:
-                    data = writer.write(piece)
-                    if data:
-                        await response.write(data)
-                usage = pieces.answer().response.usage
-                if call.wants_usage:
-                    await response.write(writer.usage(usage))
-            except AccelerateError as error:
-                await response.write(writing.event(error_body(error)))
-            else:
-                await response.write(b"data: [DONE]\n\n")
-            await response.write_eof()
+            # who vanishes cancels the handler, or is found out by the next write
+            with contextlib.suppress(ConnectionError):
+                await response.write(writer.write(first))
+                async for data in _events(pieces, writer, wants_usage=call.wants_usage):
+                    await response.write(data)
+                await response.write_eof()
             return response
 
     async def _complete(self, request: web.Request) -> web.Response:
-        asked = reading.read_completion(await _json(request))
+        asked = reading.read_completion(await self._json(request))
         answer = await self._gateway.ask(asked, options=_options(request))
         return _answer(
             answer,
@@ -227,7 +241,7 @@ class GatewayServer:
         )
 
     async def _embed(self, request: web.Request) -> web.Response:
-        call = reading.read_embedding(await _json(request))
+        call = reading.read_embedding(await self._json(request))
         answer = await self._gateway.ask(call.request, options=_options(request))
         return _answer(
             answer,
@@ -235,25 +249,45 @@ class GatewayServer:
         )
 
     async def _rerank(self, request: web.Request) -> web.Response:
-        asked = reading.read_rerank(await _json(request))
+        asked = reading.read_rerank(await self._json(request))
         answer = await self._gateway.ask(asked, options=_options(request))
         return _answer(
             answer, lambda response, name: writing.rerank_body(response, request_id=name)
         )
 
 
-async def _json(request: web.Request) -> object:
+async def _events(
+    pieces: ChatStream, writer: writing.ChunkWriter, *, wants_usage: bool
+) -> AsyncGenerator[bytes]:
+    """What follows the first event; a failure is an event too, as the status is sent already."""
     try:
-        return json.loads(await request.read())
-    except ValueError as error:
-        raise InputError("the body is not JSON", details={"param": "body"}) from error
+        async for piece in pieces:
+            if data := writer.write(piece):
+                yield data
+        if wants_usage:
+            yield writer.usage(pieces.answer().response.usage)
+    except AccelerateError as error:
+        yield writing.event(error_body(error))
+    except Exception:
+        logger.exception("a stream failed unexpectedly")
+        yield writing.event(error_body(_unexpected()))
+    else:
+        yield b"data: [DONE]\n\n"
+
+
+def _unexpected() -> InternalError:
+    return InternalError("unexpected failure", hint="see the server's log")
+
+
+def _told(error: web.HTTPException, most_body_bytes: int) -> tuple[str, str]:
+    """Message and code for what aiohttp itself refuses."""
+    if error.status == HTTPStatus.REQUEST_ENTITY_TOO_LARGE:
+        return f"the body is larger than {most_body_bytes:,} bytes", "request_too_large"
+    return error.reason, HTTPStatus(error.status).name.lower()
 
 
 def _options(request: web.Request) -> CallOptions:
     """From headers: ``X-Request-Id``, ``X-Priority``, ``X-Deadline-S``, ``Cache-Control``."""
-    name = request.headers.get("X-Request-Id")
-    if name is not None and not _NAME.match(name):
-        raise InputError("X-Request-Id is not a plain name", details={"param": "X-Request-Id"})
     level = request.headers.get("X-Priority", "normal").lower()
     if level not in _PRIORITIES:
         raise InputError(
@@ -263,10 +297,21 @@ def _options(request: web.Request) -> CallOptions:
     return CallOptions(
         priority=_PRIORITIES[level],
         deadline_s=_deadline_s(request.headers.get("X-Deadline-S")),
-        request_id=name,
-        idempotency_key=request.headers.get("Idempotency-Key"),
+        request_id=_name(request, "X-Request-Id"),
+        idempotency_key=_name(request, "Idempotency-Key"),
         may_share="no-cache" not in asked and "no-store" not in asked,
     )
+
+
+def _name(request: web.Request, header: str) -> str | None:
+    value = request.headers.get(header)
+    if value is not None and not _NAME.match(value):
+        raise InputError(
+            f"{header} is not a plain name",
+            hint="letters, digits and ._:- are taken, at most 128",
+            details={"param": header},
+        )
+    return value
 
 
 def _deadline_s(value: str | None) -> float | None:
