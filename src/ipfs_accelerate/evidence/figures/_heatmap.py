@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Mapping, Sequence
 
     import plotly.graph_objects as go
 
@@ -16,7 +16,12 @@ __all__ = ["draw_missing", "draw_tree"]
 
 
 def draw_missing(
-    figure: go.Figure, cells: Mapping[tuple[int, int], str], theme: Theme, *, shape: str = "/"
+    figure: go.Figure,
+    cells: Mapping[tuple[int, int], str],
+    theme: Theme,
+    *,
+    shape: str = "/",
+    inks: Sequence[str] | None = None,
 ) -> None:
     """Hatch cells of a heatmap whose axes are numbered, each with its reason.
 
@@ -25,6 +30,7 @@ def draw_missing(
         cells: Row and column → reason; empty writes nothing.
         theme: The look.
         shape: Of the pattern.
+        inks: Of each cell's pattern; soft ink if ``None``.
     """
     import plotly.graph_objects as go
 
@@ -39,8 +45,8 @@ def draw_missing(
             marker={
                 "color": "rgba(0,0,0,0)",
                 "line": {"width": 0},
-                "pattern": {"shape": shape, "fgcolor": theme.soft, "size": 7, "fgopacity": 0.55,
-                            "bgcolor": "rgba(0,0,0,0)"},
+                "pattern": {"shape": shape, "fgcolor": inks or theme.soft, "size": 7,
+                            "fgopacity": 0.55, "bgcolor": "rgba(0,0,0,0)"},
             },
             hoverinfo="skip",
             showlegend=False,

@@ -89,8 +89,9 @@ def read_group(ledger: Ledger, selection: Selection) -> CaseGroup:
 
 
 def short_model(name: str) -> str:
-    """A model as people call it: its last part."""
-    return PurePath(name).parts[-1] if name.startswith("/") else name
+    """A model as people call it: of a path, its last two parts."""
+    is_path = name.startswith(("/", ".")) or name.count("/") > 1
+    return "/".join(PurePath(name).parts[-2:]) if is_path else name
 
 
 def origin_suffix(origin: Origin) -> str:

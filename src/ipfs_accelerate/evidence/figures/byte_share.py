@@ -31,7 +31,7 @@ def share_figure(summary: ContentSummary, *, theme: str = "light") -> go.Figure:
 
     colours = theme_named(theme)
     nodes = sorted(summary.nodes, key=lambda node: natural(name_of(node.node)))
-    pattern = {} if summary.origin is Origin.MEASURED else {"shape": "/", "fgcolor": colours.paper}
+    shape = "" if summary.origin is Origin.MEASURED else "/"
     figure = go.Figure(
         [
             go.Bar(
@@ -39,7 +39,15 @@ def share_figure(summary: ContentSummary, *, theme: str = "light") -> go.Figure:
                 x=[value / 1e6 for value in values],
                 name=name,
                 orientation="h",
-                marker={"color": roles(colours)[name], "line": {"width": 0}, "pattern": pattern},
+                marker={
+                    "color": roles(colours)[name],
+                    "line": {"width": 0},
+                    "pattern": {
+                        "shape": shape,
+                        "fgcolor": colours.paper,
+                        "bgcolor": roles(colours)[name],
+                    },
+                },
                 hovertemplate="%{y}: %{x:,.1f} MB " + name + "<extra></extra>",
             )
             for name, values in (

@@ -40,15 +40,18 @@ def distribution_figure(group: CaseGroup, *, theme: str = "light") -> go.Figure:
             figure.add_trace(_mark(quantile, place, runtime_colour(row.record.target, look)))
             if quantile.low is None:
                 missing[f"p{quantile.quantile * 100:g}"] = None
+    too_few = [
+        f"{r.record.target} ({len(r.record.samples_ns)})" for r in group.rows if r not in rows
+    ]
     for level, symbol in _QUANTILES.items():
         figure.add_trace(_key(level, symbol, look))
     finish(
         figure,
         f"Latency of every call, {group.title} · {group.test_case}",
         look,
-        height=150 + 74 * max(len(rows), 2),
+        height=170 + 80 * max(len(rows), 2),
     )
-    figure.update_xaxes(_ticks(rows), title=_axis_title(missing))
+    figure.update_xaxes(_ticks(rows), title=_axis_title(missing, too_few))
     return figure.update_layout(
         yaxis={
             "tickvals": list(range(len(rows))),
@@ -59,14 +62,16 @@ def distribution_figure(group: CaseGroup, *, theme: str = "light") -> go.Figure:
             "showgrid": False,
         },
         legend={"orientation": "h", "y": 1.0, "yanchor": "bottom", "x": 1, "xanchor": "right"},
-        margin={"t": 78, "b": 62},
+        margin={"t": 78, "b": 78},
     )
 
 
-def _axis_title(missing: Iterable[str]) -> str:
+def _axis_title(missing: Iterable[str], too_few: Sequence[str]) -> str:
     text = "ms per call (logarithmic); bars: 95 % intervals"
     if missing:
         text += f"; without a bar ({', '.join(missing)}): too few samples for one"
+    if too_few:
+        text += f"<br>not drawn, fewer than {_FEWEST} calls: {', '.join(too_few)}"
     return text
 
 
@@ -83,7 +88,7 @@ def _density(row: RankedRow, place: int, theme: Theme) -> go.Violin:
     if len(samples) > _MOST:
         samples = samples[np.linspace(0, len(samples) - 1, _MOST).astype(np.int64)]
     return go.Violin(
-        x=samples, y0=place, orientation="h", side="negative", width=1.3, points=False,
+        x=samples, y0=place, orientation="h", side="negative", width=1.1, points=False,
         name=row.record.target, line={"color": runtime_colour(row.record.target, theme),
         "width": 1.5}, spanmode="hard", showlegend=False, hoverinfo="skip", scalemode="width",
     )  # fmt: skip

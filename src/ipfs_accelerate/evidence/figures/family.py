@@ -13,7 +13,7 @@ from ipfs_accelerate.evidence.figures._clusters import Tree, cluster
 from ipfs_accelerate.evidence.figures._heatmap import draw_missing, draw_tree
 from ipfs_accelerate.evidence.figures._rows import newest_rows, origin_suffix, short_model
 from ipfs_accelerate.evidence.figures.chart import Chart, Finding
-from ipfs_accelerate.evidence.figures.theme import finish, theme_named
+from ipfs_accelerate.evidence.figures.theme import blend, finish, ink_on, theme_named
 from ipfs_accelerate.evidence.statistics import adjust
 from ipfs_accelerate.evidence.summary import BASELINE_TARGETS, failure_message
 from ipfs_accelerate.store import CaseStatus
@@ -140,8 +140,7 @@ def family_figure(family: Family, *, theme: str = "light") -> go.Figure:
     }
     draw_missing(figure, missing, look)
     if family.origin is not Origin.MEASURED:
-        every = {(i, j): "" for i in range(len(rows)) for j in range(len(columns))}
-        draw_missing(figure, {k: "" for k in every if k not in missing}, look, shape=".")
+        _mark_unmeasured(figure, family, names, (limit, look))
     _finish(figure, family, names, (trees, look))
     return figure
 
@@ -155,7 +154,7 @@ def _finish(
     trees, look = looks
     rows, columns = names
     title = f"Times as fast as {family.baseline}{origin_suffix(family.origin)}"
-    finish(figure, title, look, height=300 + 36 * len(rows))
+    finish(figure, title, look, height=316 + 36 * max(3, len(rows)))
     draw_tree(figure, trees[0], len(columns), look, is_rows=True)
     draw_tree(figure, trees[1], len(rows), look, is_rows=False)
     room = 1.0 if any(tree.links for tree in trees) else 0.0
@@ -170,12 +169,28 @@ def _finish(
     how = "; ".join(f"{what}: {tree.method}" for what, tree in zip(("rows", "columns"), trees,
                                                                  strict=True))  # fmt: skip
     figure.add_annotation(
-        text=f"* p < 0.05, ** < 0.01, *** < 0.001 against the baseline, adjusted for all cells"
-        f" (Benjamini-Yekutieli); hatched: no value<br>{how}",
+        text=f"* p < 0.05, ** < 0.01, *** < 0.001 against the baseline, adjusted for all cells<br>"
+        f"(Benjamini-Yekutieli); hatched: no value<br>{how}",
         x=0, y=1, xref="paper", yref="paper", yanchor="bottom", xanchor="left", align="left",
         showarrow=False, font={"size": 11, "color": look.soft}, yshift=8,
     )  # fmt: skip
-    figure.update_layout(margin={"t": 104, "b": 120, "r": 10}, bargap=0)
+    figure.update_layout(margin={"t": 120, "b": 120, "r": 10}, bargap=0)
+
+
+def _mark_unmeasured(
+    figure: go.Figure,
+    family: Family,
+    names: tuple[list[str], list[str]],
+    looks: tuple[float, Theme],
+) -> None:
+    limit, look = looks
+    inks = {
+        (i, j): ink_on(_colour(ratio, limit, look))
+        for i, row in enumerate(names[0])
+        for j, column in enumerate(names[1])
+        if (ratio := family.cell(row, column).ratio) is not None
+    }
+    draw_missing(figure, dict.fromkeys(inks, ""), look, shape=".", inks=list(inks.values()))
 
 
 def _texts(
@@ -191,18 +206,22 @@ def _texts(
             cell = family.cell(row, column)
             if cell.ratio is None:
                 continue
-            is_deep = abs(float(np.log2(cell.ratio))) > 0.55 * limit
-            colour = "#ffffff" if is_deep and look.name == "light" else look.ink
+            colour = _colour(cell.ratio, limit, look)
             text = "baseline" if column == family.baseline else f"{cell.ratio:.3g}×{cell.stars}"
             figure.add_annotation(
-                x=j, y=i, text=text, showarrow=False, font={"size": 12, "color": colour}
-            )
+                x=j, y=i, text=text, showarrow=False, bgcolor=colour, borderpad=1,
+                font={"size": 12, "color": ink_on(colour)},
+            )  # fmt: skip
+
+
+def _colour(ratio: float, limit: float, look: Theme) -> str:
+    """Of a cell: the low end of the scale is the fast one."""
+    return blend(look.diverging, 0.5 - float(np.log2(ratio)) / (2 * limit))
 
 
 def _colorbar(limit: float, baseline: str) -> dict[str, object]:
-    steps = [step for step in range(-8, 9) if abs(step) <= limit]
-    if len(steps) > 9:
-        steps = steps[:: 2 if steps[0] % 2 == 0 else 1]
+    apart = max(1, round(limit / 2))
+    steps = [step for step in range(-8 * apart, 9 * apart, apart) if abs(step) <= limit]
     return {
         "title": {"text": f"× {baseline}", "side": "right"}, "tickvals": steps, "thickness": 12,
         "ticktext": [f"{2.0**step:.3g}×" for step in steps], "outlinewidth": 0,

@@ -67,7 +67,7 @@ def history_figure(history: History, *, theme: str = "light") -> go.Figure:
     if len(history.series) > len(shown):
         title += f" · {len(history.series) - len(shown)} further cases left out"
     finish(figure, title, look, height=520 + 20 * len(shown))
-    figure.update_yaxes(_scale(shown), title="ms per call (logarithmic)")
+    figure.update_yaxes(_scale(shown), title={"text": "ms per call (logarithmic)", "standoff": 10})
     figure.update_xaxes(title="run (UTC)", range=_span(shown))
     return figure.update_layout(
         legend={"orientation": "v", "y": 1.0, "yanchor": "bottom", "x": 0, "font": {"size": 11}},

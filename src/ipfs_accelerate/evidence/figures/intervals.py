@@ -105,7 +105,9 @@ def _bands(figure: go.Figure, rows: Sequence[RankedRow], number: int, theme: The
 
 def _text(row: RankedRow, group: CaseGroup) -> str:
     tied = sum(other.rank == row.rank for other in group.rows) > 1
-    text = f"  {ms(row.record.latency_p50_ns):.3g} ms · n {len(row.record.samples_ns)}"
+    median = ms(row.record.latency_p50_ns)
+    text = f"  {median:,.0f} ms" if median >= 100 else f"  {median:.3g} ms"
+    text += f" · n {len(row.record.samples_ns)}"
     text += f" · rank {row.rank}{' (tie)' if tied else ''}"
     return text if row.is_eligible else text + " · not eligible"
 

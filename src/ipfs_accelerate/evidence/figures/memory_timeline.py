@@ -42,7 +42,7 @@ def memory_timeline_figure(memory: Sequence[MemorySample], *, theme: str = "ligh
         )
     finish(figure, "Resident memory while loading and running", colours, height=440)
     figure.update_xaxes(title="seconds since the process began", rangemode="tozero")
-    figure.update_yaxes(title="MiB", rangemode="tozero")
+    figure.update_yaxes(title={"text": "MiB", "standoff": 10}, rangemode="tozero")
     return figure.update_layout(showlegend=True, legend={"orientation": "h", "y": -0.26})
 
 

@@ -4,13 +4,21 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from enum import StrEnum
+from math import log10
 from typing import TYPE_CHECKING
 
 from ipfs_accelerate.bench.compare import rank
 from ipfs_accelerate.bench.intervals import Interval
 from ipfs_accelerate.evidence.figures._rows import newest_rows, origin_suffix, short_model
 from ipfs_accelerate.evidence.figures.chart import Chart, Finding
-from ipfs_accelerate.evidence.figures.theme import faded, finish, runtime_colour, theme_named
+from ipfs_accelerate.evidence.figures.theme import (
+    faded,
+    finish,
+    ink_on,
+    log_ticks,
+    runtime_colour,
+    theme_named,
+)
 from ipfs_accelerate.telemetry import Origin
 
 if TYPE_CHECKING:
@@ -133,16 +141,18 @@ def pareto_figure(candidates: Candidates, *, theme: str = "light") -> go.Figure:
     finish(figure, title + origin_suffix(candidates.origin), look, height=440 + 24 * rows_below)
     for column, (name, cost) in enumerate(_COSTS.items(), start=1):
         _panel(figure, candidates, (column, name, cost), look)
+    figure.add_traces([_key(candidates, n, look) for n in range(1, len(members) + 1)])
     figure.add_annotation(
-        x=0, y=1.09, xref="paper", yref="paper", xanchor="left", showarrow=False,
+        x=0, y=1, xref="paper", yref="paper", xanchor="left", yanchor="bottom", yshift=10,
+        showarrow=False, align="left",
         text="lower left is better · filled, on the line: no other has less of both · pale: one"
-        " has, but is not shown to be faster (a tie) · hollow: beaten · bars: 95 % intervals",
+        " has,<br>but is not shown to be faster (a tie) · hollow: beaten · bars: 95 % intervals",
         font={"size": 11, "color": look.soft},
     )  # fmt: skip
     return figure.update_layout(
-        legend={"orientation": "h", "y": -0.2, "yanchor": "top", "x": 0, "entrywidth": 0.32,
+        legend={"orientation": "h", "y": -0.22, "yanchor": "top", "x": 0, "entrywidth": 0.32,
                 "entrywidthmode": "fraction"},
-        margin={"t": 86, "b": 96 + 24 * rows_below, "l": 10},
+        margin={"t": 100, "b": 96 + 24 * rows_below, "l": 10},
     )  # fmt: skip
 
 
@@ -156,6 +166,9 @@ def _panel(
 
     column, name, cost = panel
     stands = standings(candidates.members, cost)
+    if not stands:
+        _no_data(figure, column, name, theme)
+        return
     best = [c for c in candidates.members if stands.get(c.target) is Standing.FRONT]
     figure.add_trace(
         go.Scatter(
@@ -167,20 +180,33 @@ def _panel(
     )  # fmt: skip
     for number, member in enumerate(candidates.members, start=1):
         trace = _point(candidates, (number, cost(member), stands.get(member.target)), theme)
-        trace.showlegend = column == 1
         figure.add_trace(trace, row=1, col=column)
-    is_known = any(cost(member) is not None for member in candidates.members)
-    right = max((member.high_ms for member in candidates.members), default=1.0)
-    figure.update_xaxes(title="ms per call", range=[0, 1.1 * right], row=1, col=column)
-    figure.update_yaxes(title={"text": name, "standoff": 6}, row=1, col=column)
-    if is_known:
-        costs = [cost(member) or 0.0 for member in candidates.members]
-        top = max(costs) or 1.0
-        figure.update_yaxes(
-            range=[-0.06 * top, 1.1 * top], exponentformat="power", row=1, col=column
-        )
-    else:
-        _no_data(figure, column, name, theme)
+    low = min(member.low_ms for member in candidates.members) / 1.25
+    high = max(member.high_ms for member in candidates.members) * 1.25
+    figure.update_xaxes(
+        log_ticks(low, high), title="ms per call (log)", range=[log10(low), log10(high)],
+        row=1, col=column,
+    )  # fmt: skip
+    top = max(cost(member) or 0.0 for member in candidates.members) or 1.0
+    figure.update_yaxes(
+        title={"text": name, "standoff": 6}, range=[-0.06 * top, 1.1 * top],
+        exponentformat="power", row=1, col=column,
+    )  # fmt: skip
+
+
+def _key(candidates: Candidates, number: int, theme: Theme) -> go.Scatter:
+    """What a number stands for, whatever its standing in any panel."""
+    import plotly.graph_objects as go
+
+    target = candidates.members[number - 1].target
+    return go.Scatter(
+        x=[None], y=[None], mode="markers", name=f"{number}  {target}", legendgroup=target,
+        marker={"color": runtime_colour(target, theme), "size": 12, "symbol": _symbol(candidates)},
+    )  # fmt: skip
+
+
+def _symbol(candidates: Candidates) -> str:
+    return "circle" if candidates.origin is Origin.MEASURED else "square"
 
 
 def _point(
@@ -192,19 +218,19 @@ def _point(
     number, value, stands = place
     member = candidates.members[number - 1]
     colour = runtime_colour(member.target, theme)
-    symbol = "circle" if candidates.origin is Origin.MEASURED else "square"
     fills = {Standing.FRONT: colour, Standing.TIED: faded(colour, 0.3)}
     return go.Scatter(
         x=[member.latency_ms],
         y=[value],
         mode="markers+text",
-        name=f"{number}  {member.target}",
+        name=member.target,
         legendgroup=member.target,
-        marker={"symbol": symbol, "size": 19, "opacity": 1,
+        showlegend=False,
+        marker={"symbol": _symbol(candidates), "size": 17, "opacity": 1,
                 "color": fills.get(stands, theme.paper) if stands else theme.paper,
                 "line": {"width": 2, "color": colour}},
         text=[str(number)],
-        textfont={"size": 11, "color": theme.paper if stands is Standing.FRONT else theme.ink},
+        textfont={"size": 11, "color": ink_on(colour) if stands is Standing.FRONT else theme.ink},
         error_x={"type": "data", "symmetric": False, "thickness": 1.6, "width": 4, "color": colour,
                  "array": [member.high_ms - member.latency_ms],
                  "arrayminus": [member.latency_ms - member.low_ms]},
@@ -213,12 +239,15 @@ def _point(
 
 
 def _no_data(figure: go.Figure, column: int, name: str, theme: Theme) -> None:
+    import plotly.graph_objects as go
+
+    figure.add_trace(go.Scatter(x=[None], y=[None], showlegend=False), row=1, col=column)
     figure.add_annotation(
-        text=f"no data:<br>{_WHY[name]}", x=0.5, y=0.5, xref="x domain", yref="y domain",
-        showarrow=False, font={"size": 13, "color": theme.soft}, row=1, col=column,
+        text=f"{name}:<br>no data, {_WHY[name]}", x=0.5, y=0.5, xref="x domain", yref="y domain",
+        showarrow=False, font={"size": 12, "color": theme.soft}, row=1, col=column,
     )  # fmt: skip
-    figure.update_yaxes(showticklabels=False, range=[0, 1], row=1, col=column)
-    figure.update_xaxes(showticklabels=False, range=[0, 1], row=1, col=column)
+    hidden = {"visible": False, "range": [0, 1]}
+    figure.update_xaxes(hidden, row=1, col=column).update_yaxes(hidden, row=1, col=column)
 
 
 def _read(ledger: Ledger, selection: Selection) -> Candidates:

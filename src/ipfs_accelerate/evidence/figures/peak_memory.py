@@ -29,11 +29,15 @@ def memory_figure(group: CaseGroup, *, theme: str = "light") -> go.Figure:
             x=[(r.record.peak_memory_bytes or 0) / 2**20 for r in rows],
             orientation="h",
             marker={"color": [runtime_colour(r.record.target, look) for r in rows]},
-            texttemplate="%{x:,.0f} MiB",
+            texttemplate="  %{x:,.0f} MiB",
+            textposition="outside",
+            cliponaxis=False,
             hovertemplate="%{y}: %{x:,.0f} MiB<extra></extra>",
         )
     )
-    return finish_bars(figure, f"Peak memory, {group.test_case}", look, unit="MiB", rows=len(rows))
+    finish_bars(figure, f"Peak memory, {group.test_case}", look, unit="MiB", rows=len(rows))
+    most = max(((r.record.peak_memory_bytes or 0) / 2**20 for r in rows), default=1.0)
+    return figure.update_xaxes(range=[0, 1.15 * most])
 
 
 CHART = Chart(

@@ -43,7 +43,9 @@ def roofline_figure(profile: StoredProfile, *, theme: str = "light") -> go.Figur
     title = "Operators under the measured roofline" + origin_suffix(profile.origin)
     finish(figure, title, look, height=480)
     figure.update_xaxes(title="operations per byte", type="log", exponentformat="power", dtick=1)
-    figure.update_yaxes(title="GFLOP/s", type="log", exponentformat="power", dtick=1)
+    figure.update_yaxes(
+        title={"text": "GFLOP/s", "standoff": 10}, type="log", exponentformat="power", dtick=1
+    )
     return figure.update_layout(
         showlegend=True, legend={"orientation": "h", "y": -0.17, "yanchor": "top"},
         margin={"b": 110},

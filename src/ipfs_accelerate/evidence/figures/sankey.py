@@ -21,6 +21,7 @@ __all__ = ["CHART", "sankey_figure"]
 
 #: Layers with nodes of their own; the others are one.
 MAX_LAYERS = 14
+_LEAST_SHARE = 0.02
 _BETWEEN = "between operators"
 
 
@@ -45,7 +46,7 @@ def sankey_figure(profile: StoredProfile, *, theme: str = "light") -> go.Figure:
             node={
                 "label": [_label(n, {"run": whole} | layers | kinds, whole) for n in names],
                 "color": [_colour(name, look) for name in names],
-                "pad": 9,
+                "pad": 14,
                 "thickness": 14,
                 "line": {"width": 0},
             },
@@ -63,12 +64,13 @@ def sankey_figure(profile: StoredProfile, *, theme: str = "light") -> go.Figure:
 
 
 def _flows(profile: StoredProfile) -> dict[tuple[str, str], float]:
-    """(layer, group of kinds) → ns; layers that are not among the largest are one."""
+    """(layer, group of kinds) → ns; many small layers are one, so that names do not overlap."""
     layers: dict[str, float] = defaultdict(float)
     for op in profile.operators:
         layers[block_of(op.layer)] += op.time_ns
-    kept = sorted(layers, key=lambda name: -layers[name])[:MAX_LAYERS]
-    rest = f"{len(layers) - len(kept)} further layers"
+    large = [name for name, time_ns in layers.items() if time_ns >= _LEAST_SHARE * profile.whole_ns]
+    kept = sorted(large, key=lambda name: -layers[name])[:MAX_LAYERS]
+    rest = f"{len(layers) - len(kept)} smaller layers"
     flows: dict[tuple[str, str], float] = defaultdict(float)
     for op in profile.operators:
         layer = block_of(op.layer)

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 from ipfs_accelerate.evidence.figures._content import moved_chart, name_of, natural
 from ipfs_accelerate.evidence.figures._heatmap import draw_missing
 from ipfs_accelerate.evidence.figures._rows import origin_suffix
-from ipfs_accelerate.evidence.figures.theme import finish, theme_named
+from ipfs_accelerate.evidence.figures.theme import blend, finish, ink_on, theme_named
 from ipfs_accelerate.telemetry import Origin
 
 if TYPE_CHECKING:
@@ -48,12 +48,14 @@ def matrix_figure(summary: ContentSummary, *, theme: str = "light") -> go.Figure
         figure,
         "Sender (row) to receiver (column)" + origin_suffix(summary.origin),
         colours,
-        height=150 + 24 * len(senders),
+        height=170 + 28 * max(4, len(senders)),
     )
     if summary.origin is not Origin.MEASURED:
         rows = enumerate(values)
         known = [(i, j) for i, row in rows for j, v in enumerate(row) if v is not None]
-        draw_missing(figure, dict.fromkeys(known, ""), colours, shape=".")
+        deepest = max(values[i][j] or 0.0 for i, j in known)
+        inks = [ink_on(blend(colours.scale, (values[i][j] or 0.0) / deepest)) for i, j in known]
+        draw_missing(figure, dict.fromkeys(known, ""), colours, shape=".", inks=inks)
         figure.update_layout(bargap=0)
     figure.update_xaxes(
         tickvals=list(range(len(receivers))), ticktext=receivers, tickangle=-45, showgrid=False,

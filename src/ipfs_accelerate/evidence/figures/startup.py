@@ -38,7 +38,10 @@ def startup_figure(group: CaseGroup, *, theme: str = "light") -> go.Figure:
             )
         ]
     )
-    figure.update_layout(barmode="stack", legend={"orientation": "h", "y": 1.08, "x": 0.6})
+    figure.update_layout(barmode="stack",
+        legend={"orientation": "h", "x": 1, "xanchor": "right", "y": 1, "yanchor": "bottom",
+                "traceorder": "normal"},
+    )  # fmt: skip
     return finish_bars(
         figure, f"Start-up, {group.test_case}", look, unit="seconds", rows=len(labels)
     )

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 from ipfs_accelerate.errors import UnknownNameError
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping
+    from collections.abc import Callable, Mapping, Sequence
 
     import plotly.graph_objects as go
 
@@ -18,8 +18,10 @@ __all__ = [
     "FONT",
     "THEMES",
     "Theme",
+    "blend",
     "faded",
     "finish",
+    "ink_on",
     "log_ticks",
     "runtime_colour",
     "theme_named",
@@ -29,6 +31,7 @@ __all__ = [
 
 FONT = "system-ui, 'DejaVu Sans', sans-serif"
 _FEW_DECADES = 3
+_DARK_INK = "#101418"
 
 
 @dataclass(frozen=True, slots=True)
@@ -127,8 +130,33 @@ def faded(colour: str, share: float) -> str:
         colour: The colour.
         share: 0 (nothing is left of it) to 1.
     """
-    red, green, blue = (int(colour[n : n + 2], 16) for n in (1, 3, 5))
+    red, green, blue = _channels(colour)
     return f"rgba({red},{green},{blue},{share:g})"
+
+
+def blend(colours: Sequence[str], place: float) -> str:
+    """The colour at a place (0..1) of a scale of evenly spaced colours, mixed as in a figure."""
+    at = min(max(place, 0.0), 1.0) * (len(colours) - 1)
+    first = min(int(at), len(colours) - 2)
+    low, high = _channels(colours[first]), _channels(colours[first + 1])
+    mixed = (round(a + (b - a) * (at - first)) for a, b in zip(low, high, strict=True))
+    return "#" + "".join(f"{value:02x}" for value in mixed)
+
+
+def ink_on(colour: str) -> str:
+    """Black or white, whichever has more contrast on a colour.
+
+    Source: WCAG 2.2, relative luminance and contrast ratio.
+    """
+    parts = [value / 255 for value in _channels(colour)]
+    linear = [v / 12.92 if v <= 0.04045 else ((v + 0.055) / 1.055) ** 2.4 for v in parts]
+    luminance = 0.2126 * linear[0] + 0.7152 * linear[1] + 0.0722 * linear[2]
+    return _DARK_INK if (luminance + 0.05) ** 2 > 1.05 * 0.05 else "#ffffff"
+
+
+def _channels(colour: str) -> tuple[int, int, int]:
+    red, green, blue = (int(colour[n : n + 2], 16) for n in (1, 3, 5))
+    return red, green, blue
 
 
 def finish(figure: go.Figure, title: str, theme: Theme, *, height: int) -> go.Figure:

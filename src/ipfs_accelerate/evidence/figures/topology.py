@@ -55,14 +55,12 @@ def topology_figure(summary: ContentSummary, *, theme: str = "light") -> go.Figu
         if chosen:
             _draw_edges(figure, chosen, places, (kind, colours))
     is_measured = summary.origin is Origin.MEASURED
-    if not is_measured:
-        figure.update_traces(line={"dash": "dash"}, selector=_is_solid)
     _draw_nodes(figure, summary.edges, places, (is_measured, colours))
     title = "Who sent how much to whom" + origin_suffix(summary.origin)
     if left_out:
         title += f" · {left_out} further lines are in the matrix only"
     if not is_measured:
-        title += " (hollow nodes, dashed lines)"
+        title += " (hollow nodes)"
     finish(figure, title, colours, height=620)
     figure.update_layout(
         hovermode="closest",
@@ -185,10 +183,6 @@ def _draw_arrows(
             showlegend=False,
         )
     )
-
-
-def _is_solid(trace: go.Scatter) -> bool:
-    return bool(trace.mode == "lines" and trace.line.dash == "solid")
 
 
 def _draw_nodes(

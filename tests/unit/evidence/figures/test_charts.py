@@ -100,8 +100,6 @@ def test_values_that_were_not_measured_are_marked(filled):
     assert "." in [t.marker.pattern.shape for t in family.data if t.type == "bar"]
     topology, senders = drawn(filled, "topology"), drawn(filled, "senders")
     assert "simulated" in topology.figure.layout.title.text
-    lines = {t.line.dash for t in topology.figure.data if t.mode == "lines"}
-    assert lines <= {"dash", "dot"}
     nodes = topology.figure.data[-1].marker
     assert nodes.color == THEMES["light"].paper
     assert [t.marker.pattern.shape for t in senders.figure.data if t.type == "bar"] == ["."]
