@@ -164,10 +164,13 @@ class Core:
 
     def _availability(self, event: Availability, _now_ns: int) -> None:
         party = self.parties.get(event.source)
-        if party is not None:
-            party.asking -= event.asked
-            party.lacks -= event.has
-            party.lacks |= event.lacks
+        if party is None:
+            return
+        settled = event.asked - party.asking  # announced after the question was put, so newer
+        has, lacks = event.has - settled, event.lacks - settled
+        party.asking -= event.asked | has | lacks
+        party.lacks -= has
+        party.lacks |= lacks
 
     def _ask_failed(self, event: AskFailed, now_ns: int) -> None:
         party = self.parties.get(event.source)

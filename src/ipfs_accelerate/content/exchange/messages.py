@@ -131,7 +131,15 @@ class WantsAdded:
 
 @dataclass(frozen=True, slots=True)
 class Availability:
-    """What a source has or lacks now; what is in neither is not known. Answers `Ask` too."""
+    """What a source has or lacks now; what is in neither is not known.
+
+    Attributes:
+        source: Its name.
+        has: Multihashes.
+        lacks: Multihashes.
+        asked: Those of the `Ask` that this answers, none in an announcement. What was announced
+            since the question was put is newer than the answer and stays.
+    """
 
     source: str
     has: frozenset[bytes] = frozenset()

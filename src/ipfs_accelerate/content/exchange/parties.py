@@ -89,7 +89,7 @@ class Party:
         name: Of the source.
         kind: Likewise.
         lacks: Multihashes it does not have.
-        asking: Multihashes it was asked about and has not answered.
+        asking: Multihashes it was asked about, and has neither answered for nor announced since.
         flights: Its requests under way.
         evidence: Why it is banned; ``None`` while it is not.
         given_up: Why it is not asked any more; empty while it is.

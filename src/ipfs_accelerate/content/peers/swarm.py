@@ -26,7 +26,6 @@ if TYPE_CHECKING:
 __all__ = ["Swarm"]
 
 _log = logging.getLogger(__name__)
-_REPEAT_NS = 1_000_000_000
 #: Holders of a leaf the scheduler is told about at once; each costs it a round of decisions.
 _ENOUGH_COPIES = 4
 
@@ -70,7 +69,6 @@ class Swarm:
         self._rationed = set(origins)
         self._asked: set[int] = set()
         self._exchange: Exchange | None = None
-        self._moved_ns = clock.now_ns()
         self._news: dict[str, set[int]] = {}
 
     def attach(self, exchange: Exchange | None) -> None:
@@ -105,13 +103,21 @@ class Swarm:
                 self._states[peer] = said
                 if not said.is_member:
                     self._rationed.add(name)
-                if self._ration is not None:
-                    self._ration.state(peer, said, now_ns=self._clock.now_ns())
+                self._rate(peer, said)
                 return len(said.have) > 0
             fresh = self._useful(self._records(peer, said))
-            if fresh and name not in self._rationed:
-                self._news.setdefault(name, set()).update(fresh)
+            if name not in self._rationed:
+                self._tell_of(name, fresh)
         return False
+
+    def _rate(self, peer: str, state: State) -> None:
+        """Reckon with a peer, and tell the fetch what it has that is missing here."""
+        if self._ration is None:
+            return
+        self._ration.state(peer, state, now_ns=self._clock.now_ns())
+        name = self._names[peer]
+        if name not in self._rationed:
+            self._tell_of(name, self._ration.offered(peer))
 
     def _records(self, peer: str, records: list[tuple[Record, int]]) -> list[int]:
         state = self._states.get(peer)
@@ -140,7 +146,9 @@ class Swarm:
             if name is not None and name not in self._origins:
                 self._rationed.discard(name)
             if self._ration is not None:
+                leaves = self._ration.offered(peer)
                 self._ration.gone(peer)
+                self._tell_again(leaves)
 
     def has_heard(self, peer: str) -> bool:
         """Whether the peer has said what it has."""
@@ -198,8 +206,7 @@ class Swarm:
             if leaf is None:
                 return
             self._forget_grant(leaf)
-            self._moved_ns = self._clock.now_ns()
-            if self._ration.done(leaf, now_ns=self._moved_ns):
+            if self._ration.done(leaf, now_ns=self._clock.now_ns()):
                 self.announcements.add(Record.HAVE, leaf)
             granted = self._grant()
         self._poke(is_due=granted)
@@ -210,6 +217,7 @@ class Swarm:
             leaf = self._index.number(cid) if self._index is not None else None
             if leaf is not None and self._ration is not None:
                 self._ration.lacks(peer, leaf)
+                self._tell_again([leaf])
 
     def tick(self) -> None:
         """Time has passed: number the leaves when all nodes are here, take over what is due."""
@@ -218,7 +226,6 @@ class Swarm:
         is_new = self._ration is None and self._number_leaves()
         with self._lock:
             granted = self._grant() if self._ration is not None else False
-            self._repeat()
             news, self._news = self._news, {}
             cids = self._index.cids if self._index is not None else ()
         if news and self._exchange is not None:
@@ -228,19 +235,16 @@ class Swarm:
         else:
             self._poke(is_due=granted or is_new)
 
-    def _repeat(self) -> None:
-        """Say again what peers have when nothing moves.
-
-        What a peer announces while the exchange is just being told what it lacks may get lost.
-        """
-        now_ns = self._clock.now_ns()
-        if now_ns - self._moved_ns < _REPEAT_NS or self._ration is None:
-            return
-        self._moved_ns = now_ns
+    def _tell_again(self, leaves: Sequence[int]) -> None:
+        """Some holder is lost: tell the fetch also of those it did not need to know before."""
+        assert self._ration is not None
         for peer, name in self._names.items():
-            leaves = self._ration.offered(peer)
-            if leaves and name not in self._rationed:
-                self._news.setdefault(name, set()).update(leaves)
+            if name not in self._rationed:
+                self._tell_of(name, [leaf for leaf in leaves if self._ration.has(peer, leaf)])
+
+    def _tell_of(self, name: str, leaves: Sequence[int]) -> None:
+        if leaves:
+            self._news.setdefault(name, set()).update(leaves)
 
     def _poke(self, *, is_due: bool) -> None:
         exchange = self._exchange
@@ -263,7 +267,7 @@ class Swarm:
                 index.keys, self._own_id, have=have, now_ns=now_ns, settings=self._settings
             )
             for peer, state in self._states.items():
-                self._ration.state(peer, state, now_ns=now_ns)
+                self._rate(peer, state)
             self.announcements.know(have, is_member=True)
         _log.debug("%s has %d leaves, %d are here", self.root, len(have), have.sum())
         return True

@@ -37,9 +37,12 @@ ROOT = Cid.of(b"root")
 
 
 class Desk:
-    """Speaks to a scheduler and keeps what it answered."""
+    """Speaks to a scheduler and keeps what it answered; answers that nobody lacks anything."""
 
-    def __init__(self, gate: Gate | None = None, **settings: object) -> None:
+    def __init__(
+        self, gate: Gate | None = None, *, answers: bool = True, **settings: object
+    ) -> None:
+        self.answers = answers
         self.core = Core(
             ExchangeSettings(**settings),  # type: ignore[arg-type]
             np.random.default_rng(0),
@@ -53,7 +56,7 @@ class Desk:
         out = self.core.handle(event, self.now_ns)  # type: ignore[arg-type]
         self.all += out
         for item in out:
-            if isinstance(item, Ask):
+            if isinstance(item, Ask) and self.answers:
                 keys = frozenset(w.cid.multihash for w in item.wants)
                 out = out + self.tell(Availability(item.source, asked=keys))
         return out
@@ -261,6 +264,23 @@ def test_what_is_lacked_is_asked_again_only_after_it_was_announced() -> None:
     assert len(desk.requests()) == 1
     desk.tell(Availability("peer", has=frozenset({want.cid.multihash})))
     assert len(desk.requests()) == 2
+
+
+def test_what_was_announced_since_the_question_counts_for_more_than_its_answer() -> None:
+    desk = Desk(linger_s=100.0, answers=False)
+    desk.source("peer", SourceKind.PEER)
+    got, gone, lacked = (want.cid.multihash for want in desk.want(3))
+    (asked,) = (item for item in desk.all if isinstance(item, Ask))
+    keys = frozenset(want.cid.multihash for want in asked.wants)
+    desk.tell(Availability("peer", has=frozenset({got}), lacks=frozenset({gone})))
+    assert [w.cid.multihash for r in desk.requests() for w in r.wants] == [got]
+    desk.tell(
+        Availability("peer", has=frozenset({gone}), lacks=frozenset({got, lacked}), asked=keys)
+    )
+    assert desk.core.parties["peer"].lacks == {gone, lacked}
+    assert not desk.core.parties["peer"].asking
+    desk.tell(Availability("peer", lacks=frozenset({got})))
+    assert desk.core.parties["peer"].lacks == {got, gone, lacked}
 
 
 def test_a_dear_source_is_left_alone_while_a_cheap_one_does() -> None:
