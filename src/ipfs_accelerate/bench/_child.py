@@ -22,6 +22,7 @@ if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
     from ipfs_accelerate.bench.loading import LoadedCase
+    from ipfs_accelerate.bench.remote import RemoteCase
 
 __all__ = ["Worker", "main"]
 
@@ -30,7 +31,7 @@ class Worker:
     """One case, step by step."""
 
     def __init__(self) -> None:
-        self._loaded: LoadedCase | None = None
+        self._loaded: LoadedCase | RemoteCase | None = None
 
     def load(
         self,
@@ -44,12 +45,17 @@ class Worker:
         """Resolve the model, load it on the target and make the inputs."""
         from ipfs_accelerate.bench.case import BenchCase
         from ipfs_accelerate.bench.loading import load_case
+        from ipfs_accelerate.bench.remote import is_remote, load_remote
         from ipfs_accelerate.config import Settings
 
         chosen = Settings(**settings)  # type: ignore[arg-type]  # validated by pydantic
-        self._loaded = load_case(
-            BenchCase.from_dict(case), chosen, seed=seed, threads=threads, input_file=input_file
-        )
+        wanted = BenchCase.from_dict(case)
+        if is_remote(wanted.target):
+            self._loaded = load_remote(wanted, chosen, seed=seed, input_file=input_file)
+        else:
+            self._loaded = load_case(
+                wanted, chosen, seed=seed, threads=threads, input_file=input_file
+            )
         gc.collect()
         gc.freeze()
         return self._loaded.facts()
@@ -79,7 +85,7 @@ class Worker:
 
     def placement(self) -> dict[str, object]:
         """Ask the runtime what ran where."""
-        found = self._require().placement()
+        found = self._on_this_machine().placement()
         return {
             "nodes": {device: dict(ops) for device, ops in found.nodes.items()},
             "precisions": dict(found.precisions),
@@ -91,17 +97,13 @@ class Worker:
         """Keep this case's outputs for the parity of others, and count its work."""
         from ipfs_accelerate.bench.parity import save_outputs
 
-        loaded = self._require()
+        loaded = self._on_this_machine()
         save_outputs(path, loaded.call.outputs())
         return loaded.work()
 
-    def parity(self, *, path: str, precision: str) -> dict[str, object]:
-        """Compare this case's outputs with kept ones."""
-        from ipfs_accelerate.bench.parity import compare_outputs, load_outputs
-
-        loaded = self._require()
-        mask = loaded.inputs.get("attention_mask")
-        return compare_outputs(loaded.call.outputs(), load_outputs(path), precision, mask=mask)
+    def parity(self, *, path: str, precision: str, target: str) -> dict[str, object]:
+        """Compare this case's outputs with kept ones of a target."""
+        return self._require().parity(path=path, precision=precision, target=target)
 
     def peaks(self, *, threads: int | None, home: str) -> dict[str, object]:
         """Measure the machine's peak, or read it back."""
@@ -115,7 +117,7 @@ class Worker:
         """Time every operator under the runtime's own profiler."""
         from ipfs_accelerate.bench.profiling.loaded import profile_loaded
 
-        return profile_loaded(self._require(), repetitions=repetitions)
+        return profile_loaded(self._on_this_machine(), repetitions=repetitions)
 
     def finish(self) -> dict[str, object]:
         """Free everything."""
@@ -123,7 +125,15 @@ class Worker:
         self._loaded = None
         return {}
 
-    def _require(self) -> LoadedCase:
+    def _on_this_machine(self) -> LoadedCase:
+        from ipfs_accelerate.bench.loading import LoadedCase
+
+        loaded = self._require()
+        if not isinstance(loaded, LoadedCase):
+            raise UsageError(f"{loaded.case.target} runs elsewhere", hint="take a local target")
+        return loaded
+
+    def _require(self) -> LoadedCase | RemoteCase:
         if self._loaded is None:
             raise UsageError("nothing is loaded", hint="send `load` first")
         return self._loaded

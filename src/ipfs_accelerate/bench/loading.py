@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from ipfs_accelerate.bench.calls import Call, Generate, RunGraph
+from ipfs_accelerate.bench.parity import compare_outputs, load_outputs
 from ipfs_accelerate.bench.workload import make_inputs, work_of
 from ipfs_accelerate.hardware import detect
 from ipfs_accelerate.inference.generation import decoder_start
@@ -62,6 +63,11 @@ class LoadedCase:
         if not isinstance(self.call, RunGraph):
             return {"why_no_work": "a generation is many runs of different sizes"}
         return work_of(self.artifact, self.inputs, self.settings)
+
+    def parity(self, *, path: str, precision: str, **_: object) -> dict[str, object]:
+        """Compare the outputs with kept ones."""
+        mask = self.inputs.get("attention_mask")
+        return compare_outputs(self.call.outputs(), load_outputs(path), precision, mask=mask)
 
     def facts(self) -> dict[str, object]:
         """What a row says of how it was loaded."""

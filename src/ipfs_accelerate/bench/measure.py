@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, cast
 
 from ipfs_accelerate.bench.interference import Surroundings
 from ipfs_accelerate.bench.isolation import Child
+from ipfs_accelerate.bench.remote.targets import is_remote
 from ipfs_accelerate.bench.sampling import AdaptiveSampler, SamplingPolicy, Stop, Take
 from ipfs_accelerate.bench.surroundings import EnergyMeter
 from ipfs_accelerate.bench.warmup import WarmupDetector, WarmupPolicy
@@ -19,7 +20,7 @@ from ipfs_accelerate.store import CaseStatus
 from ipfs_accelerate.telemetry import MonotonicClock, observe_machine, observe_process
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping
+    from collections.abc import Callable, Collection, Mapping
 
     from ipfs_accelerate.bench.case import BenchCase, Limits
     from ipfs_accelerate.config import Settings
@@ -176,19 +177,28 @@ class CaseRun:
         self.seen.work = reference.work
         if reference.why_no_work:
             self.seen.reasons["fraction_of_peak"] = reference.why_no_work
-        child = self._open()
-        tree_bytes, own_bytes = child.peak_tree_bytes, observe_process(child.pid).peak_rss_bytes
-        self.seen.peak_memory_bytes = max(tree_bytes, own_bytes or 0) or None
-        self.seen.energy_j = self._meter.total_j
-        if self._meter.reason:
-            self.seen.reasons["energy_j"] = self._meter.reason
-        self.seen.placement = self._try("placement")
+        missing = cast("dict[str, str]", self.seen.facts.get("missing", {}))
+        self.seen.reasons |= missing
+        self._observe_costs(missing)
+        if "placement" not in missing:
+            self.seen.placement = self._try("placement")
         if reference.path is None:
             self.seen.reasons["parity"] = reference.name
+        if "parity" in self.seen.reasons:
             return
-        precision = str(self.seen.facts["executed_precision"])
-        found = self._try("parity", path=str(reference.path), precision=precision)
+        precision, path = str(self.seen.facts["executed_precision"]), str(reference.path)
+        found = self._try("parity", path=path, precision=precision, target=reference.name)
         self.seen.parity = None if found is None else {**found, "reference": reference.name}
+
+    def _observe_costs(self, missing: Collection[str]) -> None:
+        child = self._open()
+        if "peak_memory_bytes" not in missing:
+            tree_bytes, own_bytes = child.peak_tree_bytes, observe_process(child.pid).peak_rss_bytes
+            self.seen.peak_memory_bytes = max(tree_bytes, own_bytes or 0) or None
+        if "energy_j" not in missing:
+            self.seen.energy_j = self._meter.total_j
+            if self._meter.reason:
+                self.seen.reasons["energy_j"] = self._meter.reason
 
     def finish(self) -> None:
         """Let the process free what it holds, then end it."""
@@ -218,11 +228,17 @@ class CaseRun:
         self.seen.facts = self._request(
             "load",
             case=self.case.to_dict(),
-            settings=options.settings.model_dump(mode="json"),
+            settings=self._settings_sent(),
             seed=options.seed,
             threads=options.limits.threads or options.settings.threads,
             input_file=options.input_file,
         )
+
+    def _settings_sent(self) -> dict[str, object]:
+        """All that may be shown; where the services are only to a case that asks them."""
+        settings = self._options.settings
+        sent = settings.model_dump(mode="json")
+        return {**sent, "gateway": settings.gateway} if is_remote(self.case.target) else sent
 
     def _warm_up(self) -> None:
         budget_ns = min(WarmupPolicy().budget_ns, self._options.limits.budget_ns)

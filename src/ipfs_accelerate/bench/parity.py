@@ -30,6 +30,7 @@ LOWEST_COSINE = {
     "int3": 0.85,
     "int2": 0.8,
     "binary": 0.7,
+    "remote": 0.97,  # unknown, so as of int8
 }
 # A wrong scale has a cosine of 1: norms must agree as well as an error at that angle allows.
 _LARGEST_NORM_ERROR = 2.0

@@ -12,6 +12,7 @@ from ipfs_accelerate.bench.interference import (
     inspect_samples,
     inspect_surroundings,
 )
+from ipfs_accelerate.bench.remote import is_remote
 from ipfs_accelerate.bench.surroundings import machine_facts
 from ipfs_accelerate.errors import TargetUnsupportedError
 from ipfs_accelerate.hardware import DeviceKind
@@ -69,7 +70,7 @@ def measured_row(
     verdict = _gated(keys, seen, gate) if is_ok else None
     if verdict is not None and verdict.verdict == "above_roofline":
         doubts["above_roofline"] = verdict.reason
-    tokens = _tokens_per_call(case)
+    tokens = _tokens_per_call(case, seen)
     return MeasurementRecord(
         run_id=keys.run_id,
         model=keys.model,
@@ -96,7 +97,7 @@ def measured_row(
         load_ns=cast("int | None", seen.facts.get("load_ns")) if is_ok else None,
         first_inference_ns=seen.first_inference_ns if is_ok else None,
         peak_memory_bytes=seen.peak_memory_bytes if is_ok else None,
-        cpu_time_ns=seen.cpu_ns if is_ok else None,
+        cpu_time_ns=seen.cpu_ns if is_ok and "cpu_time_ns" not in seen.reasons else None,
         energy_j=seen.energy_j if is_ok else None,
         parity=seen.parity,
         placement=seen.placement,
@@ -176,6 +177,19 @@ def _doubts(case: BenchCase, seen: Observation) -> dict[str, str]:
     asked, executed = Target.parse(case.target).precision.value, seen.facts["executed_precision"]
     if executed != asked:
         found["precision_differs"] = f"{asked} was asked for, {executed} was executed"
+    found |= _remote_doubts(case, seen)
+    return found
+
+
+def _remote_doubts(case: BenchCase, seen: Observation) -> dict[str, str]:
+    found = {}
+    most = max(seen.phases.get("tries", [1]), default=1)
+    if most > 1:
+        found["retried"] = f"a call took up to {most} tries"
+    asked = case.batch_size * case.shapes.get("new_tokens", 0)
+    written = _written_remotely(seen)
+    if is_remote(case.target) and asked and written is not None and written != asked:
+        found["tokens_differ"] = f"{asked} tokens were asked for, {written:g} were written"
     return found
 
 
@@ -231,19 +245,29 @@ def _merged(windows: Sequence[Surroundings]) -> Surroundings:
     )
 
 
-def _tokens_per_call(case: BenchCase) -> int | None:
+def _tokens_per_call(case: BenchCase, seen: Observation) -> float | None:
     """Tokens generated, or read where nothing is generated; ``None`` without tokens."""
+    if "new_tokens" in case.shapes and is_remote(case.target):
+        return _written_remotely(seen)
     per_item = case.shapes.get("new_tokens") or case.shapes.get("sequence")
     return None if per_item is None else case.batch_size * per_item
 
 
+def _written_remotely(seen: Observation) -> float | None:
+    """Mean over the calls, as a service ends an answer when it likes; ``None`` if it counts not."""
+    counts = seen.phases.get("completion_tokens", [])
+    return sum(counts) / len(counts) if counts and len(counts) == len(seen.samples_ns) else None
+
+
 def _generation(case: BenchCase, seen: Observation) -> dict[str, object]:
     """Medians of prefill and decode, and their rates; empty where nothing is generated."""
-    if not seen.phases or not seen.samples_ns:
+    if "prefill_ns" not in seen.phases or not seen.samples_ns:
         return {}
     prefill_ns, decode_ns = (round(median(seen.phases[p])) for p in ("prefill_ns", "decode_ns"))
     read = case.batch_size * case.shapes.get("sequence", 0)
-    written = case.batch_size * (case.shapes["new_tokens"] - 1)
+    written: float = case.batch_size * (case.shapes["new_tokens"] - 1)
+    if is_remote(case.target):  # who reads more than the text: a template, and on the way there
+        read, written = 0, max((_written_remotely(seen) or 0.0) - case.batch_size, 0.0)
     return {
         "prefill_ns": prefill_ns,
         "decode_ns": decode_ns,

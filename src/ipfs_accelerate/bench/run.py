@@ -24,6 +24,7 @@ from ipfs_accelerate.bench.plan import (
 )
 from ipfs_accelerate.bench.progress import SilentProgress
 from ipfs_accelerate.bench.references import References
+from ipfs_accelerate.bench.remote import is_remote, remote_targets
 from ipfs_accelerate.bench.results import RowKeys, measured_row, simulated_row, unsimulated_row
 from ipfs_accelerate.bench.runner import Runner
 from ipfs_accelerate.bench.simulate import choose_datasheet, estimate
@@ -242,7 +243,10 @@ class _Rows:
 
 
 def _virtual(target: Target) -> Device:
-    """A device that only a runtime knows, such as OpenVINO's ``auto``."""
+    """A device that only a runtime knows, such as OpenVINO's ``auto``, or a remote service."""
+    if is_remote(target):
+        yes = Support.yes("configured")
+        return Device(target.device, DeviceKind.REMOTE, f"remote service {target.device}", yes)
     is_named = target.runtime in list(DeviceKind)
     kind = DeviceKind(target.runtime) if is_named else DeviceKind.NULL
     name = f"{target.device} of {target.runtime}"
@@ -279,6 +283,10 @@ def _plan(
     if request.cases:
         return Plan(tuple(case for case in request.cases if case.model in models))
     tuning = {name: runtime.option_names for name, runtime in runtimes().items()}
+    local = [pattern for pattern in request.targets if not is_remote(pattern)]
+    remote: list[tuple[Target, Support]] = []
+    if len(local) < len(request.targets):  # never part of ``all``: services cost money
+        remote = remote_targets(request.options.settings, request.targets)
 
     def select(known: Sequence[tuple[Target, Support]]) -> Selection:
         return select_targets(
@@ -286,9 +294,9 @@ def _plan(
         )
 
     try:
-        selection = select(_targets_of(request.targets, devices))
-    except UnknownTargetError:
-        selection = select(targets(devices))  # the nearest name may belong to another runtime
+        selection = select([*remote, *_targets_of(local, devices)] if local else remote)
+    except UnknownTargetError:  # the nearest name may belong to another runtime
+        selection = select([*targets(devices), *remote])
     for target, _ in selection.simulated:
         _datasheet(request, target, devices)
     return make_plan(models, selection, request.sizes)

@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from ipfs_accelerate.config import Settings
     from ipfs_accelerate.models import ModelArtifact, TensorSpec
 
-__all__ = ["make_inputs", "work_of"]
+__all__ = ["make_inputs", "read_lines", "work_of"]
 
 
 def make_inputs(
@@ -121,7 +121,7 @@ def _tokenized(
             hint="leave --input out; inputs are then drawn with --seed",
         )
     batch, length = drawn["input_ids"].shape
-    lines = _lines(input_file)
+    lines = read_lines(input_file)
     path = artifact.directory / "tokenizer.json"
     if not path.is_file():
         raise InputError(f"{artifact.name} has no tokenizer.json", hint="leave --input out")
@@ -142,7 +142,12 @@ def _padding(tokenizer: object) -> dict[str, object]:
     return {k: padding[k] for k in ("pad_id", "pad_token", "pad_type_id") if k in padding}
 
 
-def _lines(input_file: str) -> list[str]:
+def read_lines(input_file: str) -> list[str]:
+    """Lines of a file that hold text.
+
+    Raises:
+        InputError: It cannot be read, or holds none.
+    """
     try:
         text = Path(input_file).read_text(encoding="utf-8")
     except (OSError, UnicodeDecodeError) as error:

@@ -19,7 +19,7 @@ class DeviceKind(StrEnum):
 
     ``software_gpu`` is an adapter that computes on the CPU (SwiftShader, lavapipe);
     ``emulator`` is a functional emulation of an accelerator. Neither is ever listed as the
-    hardware it imitates.
+    hardware it imitates. ``remote`` is whatever a service runs on; no machine lists it.
     """
 
     CPU = "cpu"
@@ -35,6 +35,7 @@ class DeviceKind(StrEnum):
     BROWSER = "browser"
     SOFTWARE_GPU = "software_gpu"
     EMULATOR = "emulator"
+    REMOTE = "remote"
     NULL = "null"
 
 

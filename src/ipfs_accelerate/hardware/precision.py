@@ -25,7 +25,10 @@ _ALIASES = {
 
 
 class Precision(StrEnum):
-    """The precision of the arithmetic that dominates a run (weights and matrix products)."""
+    """The precision of the arithmetic that dominates a run (weights and matrix products).
+
+    ``remote`` is that of a service which does not say.
+    """
 
     FP64 = "fp64"
     FP32 = "fp32"
@@ -38,6 +41,7 @@ class Precision(StrEnum):
     INT3 = "int3"
     INT2 = "int2"
     BINARY = "binary"
+    REMOTE = "remote"
 
     @classmethod
     def parse(cls, text: str) -> Precision:
