@@ -71,7 +71,8 @@ async def _serve(address: tuple[str, int], local: tuple[str, ...], *, as_json: b
         _say(server.url, None if secret else token, as_json=as_json)
         note(f"serving {', '.join(gateway.engine.table.all) or 'nothing'} until Ctrl-C")
         await _until_signal()
-    note(f"stopped: {sum(t.outcomes.total() for t in statistics.calls.values()):,} calls")
+    count = sum(totals.outcomes.total() for totals in statistics.calls.values())
+    note(f"stopped after {count:,} {'call' if count == 1 else 'calls'}")
 
 
 def _named(text: str) -> tuple[str, str]:

@@ -7,7 +7,10 @@ table is in the documentation, the command that makes it ``python benchmarks/gat
 from __future__ import annotations
 
 import asyncio
+import contextlib
+import errno
 import functools
+import os
 import ssl
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
@@ -119,6 +122,8 @@ class AiohttpTransport:
         self._connections = connections
         self._ssl = ssl_context
         self._opened: aiohttp.ClientSession | None = None
+        with contextlib.suppress(ImportError):  # now, so that no first call waits for it
+            import aiohttp  # noqa: F401
         self._client_error: type[Exception] = OSError  # aiohttp's own once it is imported
 
     async def send(self, request: HttpRequest, limits: TimeLimits) -> HttpResponse:
@@ -242,8 +247,8 @@ def _lowered(response: aiohttp.ClientResponse) -> dict[str, str]:
 def _timeout(limits: TimeLimits) -> aiohttp.ClientTimeout:
     import aiohttp
 
-    return aiohttp.ClientTimeout(
-        total=limits.total_s, sock_connect=limits.connect_s, sock_read=limits.first_s
+    return aiohttp.ClientTimeout(  # not sock_connect, which does not count the look-up of the name
+        total=limits.total_s, connect=limits.connect_s, sock_read=limits.first_s
     )
 
 
@@ -262,6 +267,7 @@ def _named(error: Exception, url: str, *, is_body: bool) -> AccelerateError:
     if isinstance(error, aiohttp.ClientPayloadError):
         return StreamTruncatedError(f"the answer of {host} ended before its end", details=place)
     if isinstance(error, aiohttp.ClientResponseError):
+        _without_headers(error)
         return MalformedAnswerError(f"{host} does not answer in HTTP", details=place)
     if isinstance(error, aiohttp.ConnectionTimeoutError):
         return _unreachable(host, "connect_timeout", error)
@@ -274,12 +280,28 @@ def _named(error: Exception, url: str, *, is_body: bool) -> AccelerateError:
     return _unreachable(host, _kind(error), error)
 
 
+def _without_headers(error: aiohttp.ClientResponseError) -> None:
+    """Take our headers, and so the key, out of an error that others may print."""
+    from multidict import CIMultiDict, CIMultiDictProxy
+
+    error.request_info = error.request_info._replace(headers=CIMultiDictProxy(CIMultiDict()))
+    error.args = ()
+
+
 def _unreachable(host: str, kind: str, error: BaseException) -> ConnectivityError:
     return ConnectivityError(
-        f"cannot reach {host}: {error}",
+        f"cannot reach {host}: {_reason(error)}",
         hint="check the address and that the service runs",
         details={"endpoint": host, "kind": kind},
     )
+
+
+def _reason(error: BaseException) -> str:
+    """What the system says, without the address: that is told already."""
+    inner = getattr(error, "os_error", error)
+    if isinstance(inner, ConnectionError) and inner.errno:
+        return os.strerror(inner.errno)
+    return getattr(inner, "strerror", None) or str(inner) or type(inner).__name__
 
 
 def _kind(error: BaseException) -> str:
@@ -291,6 +313,8 @@ def _kind(error: BaseException) -> str:
         return "tls"
     if isinstance(error, aiohttp.ClientConnectorError):
         return "refused"
-    if isinstance(error, (aiohttp.ServerDisconnectedError, ConnectionResetError)):
+    if isinstance(error, aiohttp.ServerDisconnectedError) or (
+        isinstance(error, OSError) and error.errno in {errno.ECONNRESET, errno.EPIPE}
+    ):
         return "reset"
     return "other"

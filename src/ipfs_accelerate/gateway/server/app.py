@@ -7,6 +7,7 @@ import contextlib
 import hmac
 import json
 import logging
+import os
 import re
 from datetime import UTC, datetime
 from http import HTTPStatus
@@ -110,7 +111,7 @@ class GatewayServer:
         except OSError as error:
             await runner.cleanup()
             raise ConfigurationError(
-                f"cannot listen on {self._host}:{self.port}: {error.strerror}",
+                f"cannot listen on {self._host}:{self.port}: {os.strerror(error.errno or 0)}",
                 hint="choose another port, or 0 for a free one",
             ) from error
         self._runner = runner
