@@ -13,6 +13,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from ipfs_accelerate.content.exchange.choice import Choice
 from ipfs_accelerate.content.exchange.messages import (
     Ask,
     AskFailed,
@@ -37,12 +38,12 @@ from ipfs_accelerate.content.exchange.messages import (
     Tick,
     WantsAdded,
 )
-from ipfs_accelerate.content.exchange.parties import Entry, Flight, Party, size_of
+from ipfs_accelerate.content.exchange.parties import Entry, Flight, Party
 from ipfs_accelerate.content.exchange.pending import Pending
 from ipfs_accelerate.content.exchange.takeover import Takeover
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Iterator
+    from collections.abc import Callable, Iterable
     from typing import Any
 
     import numpy as np
@@ -79,6 +80,7 @@ class Core:
         self._entries: dict[bytes, Entry] = {}
         self._pending = Pending()
         self._flights: dict[int, Flight] = {}
+        self._choice = Choice(self.parties, self._pending, self._flights, settings, gate)
         self._open = 0
         self._open_urgent = 0
         self._numbers = 0
@@ -291,31 +293,15 @@ class Core:
     # -- handing out -----------------------------------------------------------------------------
 
     def _assign(self, now_ns: int) -> None:
-        while self._has_room(now_ns):
-            if not any(self._serve(party, now_ns) for party in self._free(now_ns)):
+        while self._choice.has_room(now_ns):
+            if not any(self._serve(party, now_ns) for party in self._choice.free(now_ns)):
                 return
-
-    def _has_room(self, now_ns: int) -> bool:
-        """Whether another request may start; stalled ones take no room, up to a limit."""
-        limit = self.settings.max_requests
-        if len(self._flights) < limit:
-            return True
-        stall_ns = int(self.settings.stall_s * _SECOND_NS)
-        stalled = sum(now_ns - flight.heard_ns > stall_ns for flight in self._flights.values())
-        return len(self._flights) - stalled < limit and stalled < 3 * limit
-
-    def _free(self, now_ns: int) -> list[Party]:
-        """Sources with a free slot: cheap before dear, then untried ones, then fast before slow."""
-        free = [
-            party
-            for party in self.parties.values()
-            if party.may_ask(now_ns) and party.slots(self.settings) > 0
-        ]
-        return sorted(free, key=lambda p: (p.cost, len(p.flights), p.seconds_for(2**20) or 0.0))
 
     def _serve(self, party: Party, now_ns: int) -> bool:
         """Give a source something to do; returns whether there was anything."""
-        batch = [] if party.barren_at == self._stamp else self._batch(party, now_ns)
+        batch = []
+        if party.barren_at != self._stamp:
+            batch = self._choice.batch(party, now_ns, waited_s=self._waited_s(now_ns))
         if batch:
             for entry in batch:
                 self._pending.remove(entry)
@@ -326,53 +312,6 @@ class Core:
             return False
         party.looked_ns = now_ns
         return self._take_over(party, now_ns)
-
-    def _batch(self, party: Party, now_ns: int) -> list[Entry]:
-        limit_bytes = min(party.batch_bytes(self.settings), self._share_bytes())
-        cheaper = self._cheaper(party, now_ns)
-        if self._gate is None and any(not other.lacks for other in cheaper):
-            return []
-        is_held_too_long = self._waited_s(now_ns) > self.settings.hold_s
-        chosen: list[Entry] = []
-        size_bytes = 0
-        for entry in self._candidates(party):
-            if chosen and size_bytes + size_of(entry.want) > limit_bytes:
-                break
-            if any(self._may(other, entry) for other in cheaper):
-                continue
-            if not is_held_too_long and not self._may(party, entry):
-                continue
-            chosen.append(entry)
-            size_bytes += size_of(entry.want)
-        return chosen
-
-    def _share_bytes(self) -> int:
-        """Half of what each request gets if all are equal, so that all end together."""
-        live = sum(not party.is_out for party in self.parties.values())
-        slots = min(live * self.settings.requests_per_source, self.settings.max_requests)
-        return self._pending.size_bytes // (2 * max(1, slots))
-
-    def _candidates(self, party: Party) -> Iterator[Entry]:
-        for entry in self._pending:
-            if entry.key not in party.lacks and entry.key not in party.asking:
-                yield entry
-
-    def _cheaper(self, party: Party, now_ns: int) -> list[Party]:
-        """Sources that this one leaves blocks to: cheaper, well, and not much slower."""
-        stall_ns = int(self.settings.stall_s * _SECOND_NS)
-        found = [
-            other
-            for other in self.parties.values()
-            if other.cost < party.cost
-            and other.may_ask(now_ns)
-            and not other.is_silent(now_ns, stall_ns)
-        ]
-        rates = [other.rate_bytes_per_s for other in found]
-        known = [rate for rate in rates if rate is not None]
-        if not found or party.rate_bytes_per_s is None or len(known) < len(rates):
-            return found
-        ratio = party.cost / min(other.cost for other in found)
-        return found if sum(known) * ratio >= party.rate_bytes_per_s else []
 
     def _launch(self, party: Party, entries: Iterable[Entry], now_ns: int) -> None:
         self._numbers += 1
@@ -387,7 +326,7 @@ class Core:
 
     def _take_over(self, party: Party, now_ns: int) -> bool:
         """Steal from a slow request, or race it."""
-        takeover = Takeover(self._flights, self.settings, self._may, now_ns)
+        takeover = Takeover(self._flights, self.settings, self._choice.may, now_ns)
         found = takeover.steal(party)
         if found is not None:
             flight, taken = found
@@ -403,11 +342,6 @@ class Core:
             self.raced_blocks += 1
             self._launch(party, [raced], now_ns)
         return raced is not None
-
-    def _may(self, party: Party, entry: Entry) -> bool:
-        if entry.key in party.lacks or entry.key in party.asking:
-            return False
-        return self._gate is None or self._gate(party.name, entry.want)
 
     # -- the end ---------------------------------------------------------------------------------
 
