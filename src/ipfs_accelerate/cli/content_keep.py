@@ -131,6 +131,7 @@ def check(ctx: click.Context, /, *, heal: bool, as_json: bool) -> None:
                 "size_bytes": report.size_bytes,
                 "damaged": [str(cid) for cid in report.damaged],
                 "healed": [str(cid) for cid in report.healed],
+                "broken": list(report.broken),
                 "is_sound": report.is_sound,
             },
         )
@@ -138,6 +139,8 @@ def check(ctx: click.Context, /, *, heal: bool, as_json: bool) -> None:
         healed = set(report.healed)
         for cid in report.damaged:
             print(f"{'healed ' if cid in healed else 'damaged'} {cid}")
+        for path in report.broken:
+            print(f"broken  {path}")
         note(f"{report.blocks:,} blocks, {size(report.size_bytes)} hashed")
         note("sound" if report.is_sound else "damaged blocks are not served any more; see --heal")
     ctx.exit(0 if report.is_sound else 1)

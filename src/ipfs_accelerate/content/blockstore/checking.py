@@ -23,7 +23,10 @@ if TYPE_CHECKING:
 
     from ipfs_accelerate.content.blockstore.files import Folder
 
-__all__ = ["CheckReport", "Checking", "Extent"]
+__all__ = ["BROKEN", "CheckReport", "Checking", "Extent"]
+
+#: Condition of files that had all their blocks and have lost some.
+BROKEN = "is_complete = 0 AND kind IN ('own', 'reference')"
 
 _EXTENTS = (
     "SELECT id, root, kind, path, size_bytes, mtime_ns, inode, device, is_changed FROM extents"
@@ -41,6 +44,7 @@ class CheckReport:
         healed: Those of them, and of earlier checks, that are whole again.
         accepted: Files whose time or inode had changed while their bytes had not.
         rubbish: Files of killed processes that were removed.
+        broken: Paths of files that lack blocks, found now or by an earlier check, and not healed.
     """
 
     blocks: int
@@ -49,12 +53,13 @@ class CheckReport:
     healed: tuple[Cid, ...]
     accepted: int
     rubbish: int
+    broken: tuple[str, ...] = ()
 
     @property
     def is_sound(self) -> bool:
-        """Whether everything that was hashed is right, or right again."""
+        """Whether everything that was hashed is right, or right again, and every file whole."""
         healed = {cid.multihash for cid in self.healed}
-        return all(cid.multihash in healed for cid in self.damaged)
+        return not self.broken and all(cid.multihash in healed for cid in self.damaged)
 
 
 class Extent(NamedTuple):
@@ -117,6 +122,11 @@ class Checking:
         self._nodes()
         for extent in Extent.read(self._index, "1"):
             self._extent(extent)
+
+    def broken(self) -> tuple[str, ...]:
+        """Paths of the files that lack blocks."""
+        found = Extent.read(self._index, BROKEN)
+        return tuple(self._folder.absolute(extent.path) for extent in found)
 
     def _nodes(self) -> None:
         last = 0

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 from ipfs_accelerate.content.blockstore.adding import is_wrapped, payload_of
 from ipfs_accelerate.content.blockstore.batch import Range
-from ipfs_accelerate.content.blockstore.checking import Extent
+from ipfs_accelerate.content.blockstore.checking import BROKEN, Extent
 from ipfs_accelerate.content.blockstore.faults import os_faults
 from ipfs_accelerate.content.blockstore.files import pwrite_all
 from ipfs_accelerate.content.cid import Cid
@@ -66,7 +66,7 @@ class Healing:
 
     def files(self) -> None:
         """Make damaged files whole, as far as the source has their leaves."""
-        for extent in Extent.read(self._index, "is_complete = 0 AND kind IN ('own', 'reference')"):
+        for extent in Extent.read(self._index, BROKEN):
             layout = self._layout(extent)
             if layout is None:
                 continue

@@ -170,6 +170,7 @@ class FileBlockStore(BlockFiles):
             tuple(dict.fromkeys(healed)),
             found.accepted,
             self._collecting.remove_rubbish(),
+            checking.broken(),
         )
 
     @classmethod

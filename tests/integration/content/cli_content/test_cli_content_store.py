@@ -149,6 +149,26 @@ def test_check_finds_a_flipped_bit_and_heals_it_from_a_gateway(machine, other, m
     assert other.content("verify", cid).code == 0
 
 
+def test_check_names_the_file_that_was_edited_until_it_is_whole_again(
+    machine, other, model: Path
+) -> None:
+    machine.content("add", model)
+    other.content("add", model, "--nocopy")
+    edited = model / "model.safetensors"
+    good = edited.read_bytes()
+    edited.write_bytes(good[:1_500_000] + b"!" + good[1_500_001:])
+    for _ in range(2):
+        found = other.content("check", "--json")
+        assert found.code == 1
+        assert found.json["broken"] == [str(edited)]
+    assert f"broken  {edited}" in other.content("check").out
+    with machine.serving() as url:
+        other.environment["CONTENT_GATEWAYS"] = url
+        healed = other.content("check", "--heal", "--json")
+    assert (healed.code, healed.json["broken"]) == (0, [])
+    assert edited.read_bytes()[1_500_000:1_500_001] == b"!", "another's file is never written to"
+
+
 def test_an_archive_carries_content_to_another_machine(
     machine, other, model: Path, tmp_path: Path
 ) -> None:
