@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import re
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Literal
 
 __all__ = ["Answer", "Asked", "Call", "invented"]
@@ -50,12 +50,14 @@ class Answer:
 
     Attributes:
         pieces: Text; each piece is one event of a stream.
+        texts: One for each prompt of a completion, in place of ``pieces`` for all.
         vectors: One for each input of an embedding request.
         scores: One for each document of a rerank.
         completion_tokens: As counted by a service; the number of pieces when ``None``.
     """
 
     pieces: tuple[str, ...] = ()
+    texts: tuple[str, ...] = ()
     calls: tuple[Call, ...] = ()
     finish: Finish = "stop"
     vectors: tuple[tuple[float, ...], ...] = ()
@@ -76,8 +78,8 @@ class Answer:
 
     @classmethod
     def of(cls, text: str) -> Answer:
-        """A text in pieces of a word each."""
-        return cls(tuple(re.findall(r"\S+\s*|\s+", text)))
+        """A text in pieces of a word each, with the space before it, as models write."""
+        return cls(tuple(re.findall(r"\s*\S+|\s+$", text)))
 
 
 def invented(asked: Asked) -> Answer:
@@ -86,8 +88,11 @@ def invented(asked: Asked) -> Answer:
         return Answer(vectors=tuple(map(_vector, asked.texts)))
     if asked.kind == "rerank":
         return Answer(scores=tuple(_likeness(asked.query, text) for text in asked.texts))
-    said = asked.texts[-1] if asked.texts else ""
-    return Answer.of(f"This is a mock; you said: {said}" if said else "This is a mock.")
+    said = [
+        f"This is a mock; you said: {text}" if text else "This is a mock." for text in asked.texts
+    ]
+    last = Answer.of(said[-1] if said else "This is a mock.")
+    return replace(last, texts=tuple(said)) if asked.kind == "completion" else last
 
 
 def _vector(text: str) -> tuple[float, ...]:

@@ -42,11 +42,18 @@ class Failure:
         status: Of HTTP.
         code: In place of the service's usual one.
         model: Set when the model is not there.
+        form: See `Asked.form`.
     """
 
     status: int
     code: str | None = None
     model: str | None = None
+    form: str = ""
+
+    @property
+    def message(self) -> str:
+        """For people."""
+        return f"The mock answers with status {self.status}."
 
 
 class Dialect(ABC):
@@ -62,7 +69,6 @@ class Dialect(ABC):
     root: ClassVar[str] = ""
     stream_type: ClassVar[str] = "text/event-stream"
     has_filter: ClassVar[bool] = True
-    missing_model_status: ClassVar[int] = 404
 
     @abstractmethod
     def read(self, method: str, path: str, body: Mapping[str, object]) -> Asked | None:
@@ -90,8 +96,13 @@ class Dialect(ABC):
         """An event of a stream with half an object in it."""
         return b'data: {"id": "mock-1", "choi\n\n'
 
-    def key(self, headers: Mapping[str, str]) -> str | None:
-        """The credential in a request; names of ``headers`` are lower case."""
+    def key(self, headers: Mapping[str, str], path: str) -> str | None:  # noqa: ARG002
+        """The credential in a request.
+
+        Args:
+            headers: With names in lower case.
+            path: With the query, where some services take keys too.
+        """
         scheme, _, key = headers.get("authorization", "").partition(" ")
         return key if scheme.lower() == "bearer" and key else None
 

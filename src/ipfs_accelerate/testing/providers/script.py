@@ -106,9 +106,11 @@ def _instead(dialect: Dialect, asked: Asked, fault: RequestFault | None) -> byte
     """What is sent in place of an answer."""
     match fault:
         case wrong.Status():
-            return refusal(dialect, Failure(fault.status, fault.code), fault.retry_after)
+            return refusal(
+                dialect, Failure(fault.status, fault.code, form=asked.form), fault.retry_after
+            )
         case wrong.ModelNotFound():
-            return refusal(dialect, Failure(dialect.missing_model_status, model=asked.model))
+            return refusal(dialect, Failure(404, model=asked.model, form=asked.form))
         case wrong.HtmlPage():
             return head(dialect.name, 200, len(_HTML), media_type="text/html") + _HTML
         case wrong.OtherSchema():
@@ -164,12 +166,14 @@ def _streamed(
         start = head(dialect.name, 200, length, media_type=dialect.stream_type)
         return [start, every, End.CLOSE]
     encoding = {"Transfer-Encoding": "chunked"}
-    start = head(dialect.name, media_type=dialect.stream_type, more=encoding)
+    begin: list[Step] = [head(dialect.name, media_type=dialect.stream_type, more=encoding)]
+    if isinstance(fault, wrong.SlowFirst):
+        begin.append(fault.wait_s)
     pieces = [chunk(piece) for piece in parts.pieces]
     after = getattr(fault, "after", len(pieces))
-    steps: list[Step] = [start + b"".join(map(chunk, parts.start)), *pieces[:after]]
+    steps: list[Step] = [b"".join(map(chunk, parts.start)), *pieces[:after]]
     steps += _turn(dialect, fault, pieces[after:], b"".join(map(chunk, parts.end)))
-    return _paced(steps, gap_s)
+    return [*begin, *_paced([step for step in steps if step], gap_s)]
 
 
 def _turn(

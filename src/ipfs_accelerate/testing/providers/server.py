@@ -244,7 +244,7 @@ class MockProvider:
         return place, script(dialect, asked, answer, fault=fault, latency=self._latency)
 
     def _key_name(self, request: Incoming) -> str | None:
-        secret = self._dialect.key(request.headers)
+        secret = self._dialect.key(request.headers, request.path)
         return None if secret is None else (self._keys or {}).get(secret, "unknown")
 
     def _note(self, place: int, outcome: str) -> None:
@@ -287,11 +287,12 @@ class _Answers:
 
     def answer(self, asked: Asked) -> Answer:
         """For this request; one without vectors or scores does not answer a request for them."""
-        if not self._left or asked.kind in {"models", "embedding", "rerank"}:
+        if asked.kind in {"models", "embedding", "rerank"}:
             found = next((one for one in self._left if one.vectors or one.scores), None)
             return found or self._invent(asked)
-        found = self._left[0] if len(self._left) == 1 else self._left.pop(0)
-        return _continued(found, asked.begun)
+        if len(self._left) > 1:
+            return _continued(self._left.pop(0), asked.begun)
+        return _continued(self._left[0] if self._left else self._invent(asked), asked.begun)
 
 
 def _continued(answer: Answer, begun: str) -> Answer:
@@ -302,7 +303,9 @@ def _continued(answer: Answer, begun: str) -> Answer:
     for piece in answer.pieces:
         pieces.append(piece[left:])
         left = max(0, left - len(piece))
-    return replace(answer, pieces=tuple(piece for piece in pieces if piece))
+    rest = tuple(piece for piece in pieces if piece)
+    # a model that has nothing to add spends one token to say so
+    return replace(answer, pieces=rest, completion_tokens=len(rest) or 1)
 
 
 async def _play(steps: Sequence[Step], wire: Wire) -> str:

@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 
     from ipfs_accelerate.testing.providers.answers import Answer, Call
 
-__all__ = ["OpenAIFamily"]
+__all__ = ["OpenAIFamily", "usage"]
 
 _CREATED = 1700000000
 
@@ -90,57 +90,55 @@ class OpenAIFamily(Dialect):
             "created": _CREATED,
             "model": asked.model,
             "choices": [choice],
-            "usage": _usage(answer),
+            "usage": usage(answer),
         }
 
     def stream(self, asked: Asked, answer: Answer) -> Streamed:
         """See `Dialect.stream`."""
-        end = [self._delta(asked, {}, _finish(answer))]
+        end = [self.delta_of(asked, {}, answer)]
         if asked.wants_usage:
-            end.append(self._delta(asked, None, usage=_usage(answer)))
-        calls = [
-            self._delta(asked, {"tool_calls": [{"index": place, **_call(call)}]})
-            for place, call in enumerate(answer.calls)
-        ]
+            end.append({**self.delta_of(asked, {}), "choices": [], "usage": usage(answer)})
+        start = {"role": "assistant", "content": ""}
+        pieces: list[dict[str, object]] = [{"content": piece} for piece in answer.pieces]
+        for place, call in enumerate(answer.calls):
+            pieces.append({"tool_calls": [{"index": place, **_call(call)}]})
         return Streamed(
-            [self._delta(asked, {"role": "assistant", "content": ""})],
-            [*(self._delta(asked, {"content": piece}) for piece in answer.pieces), *calls],
-            [*end, event("[DONE]")],
+            [event(self.delta_of(asked, start))],
+            [event(self.delta_of(asked, piece)) for piece in pieces],
+            [*map(event, end), event("[DONE]")],
         )
 
     def failure(self, failure: Failure) -> object:
         """See `Dialect.failure`."""
         kind, code = _CODES.get(failure.status, ("server_error", "server_error"))
-        message, param = f"The mock answers with status {failure.status}", None
+        message: str = failure.message
+        param: str | None = None
         if failure.model is not None:
             code, param = "model_not_found", "model"
             message = f"The model `{failure.model}` does not exist or you do not have access to it."
         error = {"message": message, "type": kind, "param": param, "code": failure.code or code}
         return {"error": error}
 
-    def _delta(
-        self,
-        asked: Asked,
-        delta: Mapping[str, object] | None,
-        reason: str | None = None,
-        usage: object = None,
-    ) -> bytes:
-        choices = [{"index": 0, "delta": delta, "finish_reason": reason}]
-        return event(
-            {
-                "id": "chatcmpl-mock",
-                "object": "chat.completion.chunk",
-                "created": _CREATED,
-                "model": asked.model,
-                "choices": [] if delta is None else choices,
-                "usage": usage,
-            }
-        )
+    def delta_of(
+        self, asked: Asked, delta: Mapping[str, object], answer: Answer | None = None
+    ) -> dict[str, object]:
+        """A piece of a stream; with ``answer``, the last piece with the reason of the end."""
+        is_chat = asked.kind == "chat"
+        said = {"delta": delta} if is_chat else {"text": delta.get("content", "")}
+        reason = None if answer is None else _finish(answer)
+        return {
+            "id": "chatcmpl-mock",
+            "object": "chat.completion.chunk" if is_chat else "text_completion",
+            "created": _CREATED,
+            "model": asked.model,
+            "choices": [{"index": 0, **said, "finish_reason": reason}],
+        }
 
     def _completion(self, asked: Asked, answer: Answer) -> object:
+        said = answer.texts or (answer.text,) * len(asked.texts)
         choices = [
-            {"index": place, "text": answer.text, "logprobs": None, "finish_reason": answer.finish}
-            for place in range(len(asked.texts))
+            {"index": place, "text": text, "logprobs": None, "finish_reason": answer.finish}
+            for place, text in enumerate(said)
         ]
         return {
             "id": "cmpl-mock",
@@ -148,7 +146,7 @@ class OpenAIFamily(Dialect):
             "created": _CREATED,
             "model": asked.model,
             "choices": choices,
-            "usage": _usage(answer),
+            "usage": usage(answer),
         }
 
     def _embeddings(self, asked: Asked, answer: Answer) -> object:
@@ -177,7 +175,8 @@ def _finish(answer: Answer) -> str:
     return "tool_calls" if answer.calls and answer.finish == "stop" else answer.finish
 
 
-def _usage(answer: Answer) -> dict[str, int]:
+def usage(answer: Answer) -> dict[str, int]:
+    """Counts of tokens."""
     return {
         "prompt_tokens": answer.prompt_tokens,
         "completion_tokens": answer.spent_tokens,
