@@ -147,8 +147,8 @@ def read_refusal(known: Refusal, body: object) -> Refusal:
     """What a body says in one of the usual forms; whatever else it is says nothing.
 
     Read are ``{"error": {"message", "type", "code", "param"}}``, ``{"error": "text",
-    "error_type"}`` and ``{"message", "type", "code"}``, and the status of ``code`` or
-    ``http_status_code`` where HTTP gave none.
+    "error_type"}``, ``{"message", "type", "code"}`` and FastAPI's ``{"detail": "text"}``, and the
+    status of ``code`` or ``http_status_code`` where HTTP gave none.
     """
     outer = body if type(body) is dict else {}
     error = outer.get("error")
@@ -162,7 +162,7 @@ def read_refusal(known: Refusal, body: object) -> Refusal:
         inner.get("status"),
         outer.get("error_type"),
     )
-    message = error if type(error) is str else inner.get("message")
+    message = error if type(error) is str else inner.get("message", outer.get("detail"))
     param = inner.get("param")
     status = _status(inner.get("http_status_code")) or _status(inner.get("code"))
     return Refusal(

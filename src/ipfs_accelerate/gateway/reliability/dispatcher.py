@@ -211,7 +211,7 @@ class Dispatcher:
             return
         if again is Again.OTHER_CANDIDATE:
             call.gone |= attempt.option.bit
-        elif again is Again.OTHER_ENDPOINT:
+        elif again is Again.OTHER_ENDPOINT or _others_first(call, attempt.option, now_ns):
             call.failed |= attempt.option.same_site
         if not call.active:
             self._try_again(call, now_ns)
@@ -371,6 +371,12 @@ def _system_generator() -> Generator:
     import numpy as np
 
     return np.random.default_rng()
+
+
+def _others_first(call: Call, option: Option, now_ns: int) -> bool:
+    """Whether no key of an endpoint is free and others were not tried: they come before a wait."""
+    others = call.options & ~option.same_site
+    return bool(others) and isinstance(option.site.find(now_ns, call.tokens), int)
 
 
 def _cannot_express(route: str) -> AccelerateError:

@@ -40,7 +40,7 @@ class Again(Enum):
 
     NEVER = "never"
     OTHER_KEY = "other_key"
-    """The same candidate or any other; the key at fault is left alone."""
+    """The same candidate with a key that is free, else any other; the key at fault rests."""
     OTHER_ENDPOINT = "other_endpoint"
     """The candidates not tried yet, at once; then, after a wait and out of the budget, all."""
     OTHER_CANDIDATE = "other_candidate"
