@@ -26,6 +26,8 @@ Feed = Mapping[str, np.ndarray]
 Calibration = Iterable[Feed] | Callable[["Component"], Iterable[Feed]]
 
 _LONGEST_TOKENS = 128
+_SHORT_TOKENS = 32
+_PAST_TOKENS = 8
 _SEED = 0
 _RANDOM_FEEDS = 32
 _HELD_OUT = 4
@@ -91,8 +93,8 @@ def _text_feeds(artifact: ModelArtifact, component: Component, tokenizer: Path) 
     from tokenizers import Tokenizer
 
     engine = Tokenizer.from_file(str(tokenizer))
-    longest = min(_LONGEST_TOKENS, sequence_limit(artifact.config) or _LONGEST_TOKENS)
-    engine.enable_truncation(longest)
+    past = _small_sizes(artifact, component).get("past_sequence", 0)
+    engine.enable_truncation(min(_LONGEST_TOKENS, _limit(artifact) - past))
     engine.no_padding()
     texts = json.loads(
         files("ipfs_accelerate.quantize").joinpath("calibration.json").read_text("utf-8")
@@ -119,15 +121,26 @@ def _text_feed(artifact: ModelArtifact, component: Component, encoding: object, 
 def _random_feed(
     artifact: ModelArtifact, component: Component, index: int, sequence: int | None = None
 ) -> Feed:
-    sizes = _small_sizes(component)
+    sizes = _small_sizes(artifact, component)
     if sequence is not None:
         sizes["sequence"] = sequence
     rng = np.random.default_rng((_SEED, index))
     return sample_inputs(artifact, component.name, sizes=sizes, rng=rng)
 
 
-def _small_sizes(component: Component) -> dict[str, int]:
-    """Sizes for dimensions that `sample_inputs` gives no defaults to."""
+def _small_sizes(artifact: ModelArtifact, component: Component) -> dict[str, int]:
+    """Sizes for dimensions that `sample_inputs` gives no defaults to.
+
+    Past tokens take positions too: with them a sequence must be that much shorter.
+    """
     dims = {d for spec in component.inputs for d in spec.shape if isinstance(d, str)}
-    sizes = {"past_sequence": 8} if "past_sequence" in dims else {}
-    return sizes | ({"sequence": 32} if "sequence" in dims else {})
+    limit = _limit(artifact)
+    past = min(_PAST_TOKENS, limit // 2) if "past_sequence" in dims else 0
+    sizes = {"past_sequence": past} if past else {}
+    sequence = min(_SHORT_TOKENS, limit - past)
+    return sizes | ({"sequence": sequence} if "sequence" in dims else {})
+
+
+def _limit(artifact: ModelArtifact) -> int:
+    """Tokens that a feed may have, those of the past included."""
+    return sequence_limit(artifact.config) or _LONGEST_TOKENS + _PAST_TOKENS

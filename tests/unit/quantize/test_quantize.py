@@ -157,6 +157,23 @@ def test_a_model_with_a_tokenizer_is_calibrated_with_sentences(text_artifact):
     assert any((feed["input_ids"] == 1).any() for feed in found.calibration)
 
 
+@pytest.mark.parametrize(("limit", "longest"), [(16, 8), (6, 3)])
+def test_past_tokens_and_a_sentence_fit_into_the_limit_together(text_artifact, limit, longest):
+    specs = (
+        TensorSpec("input_ids", "int64", ("batch", "sequence")),
+        TensorSpec("attention_mask", "int64", ("batch", "total")),
+        TensorSpec("past_key_values.0.key", "float32", ("batch", 2, "past_sequence", 4)),
+    )
+    component = replace(text_artifact.components["model"], inputs=specs)
+    config = {**text_artifact.config, "max_position_embeddings": limit}
+    artifact = replace(text_artifact, components={"model": component}, config=config)
+    feeds = calibrate(artifact, component, None).calibration
+    assert max(feed["input_ids"].shape[1] for feed in feeds) == longest
+    assert max(feed["attention_mask"].shape[1] for feed in feeds) == limit
+    (artifact.directory / "tokenizer.json").unlink()
+    assert calibrate(artifact, component, None).source.startswith("random")
+
+
 def test_random_calibration_is_repeatable(projection):
     component = projection.components["model"]
     first, again = (calibrate(projection, component, None) for _ in range(2))
