@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 from datetime import UTC
 from typing import TYPE_CHECKING, cast
 
+from ipfs_accelerate.store.environment import Environment
 from ipfs_accelerate.store.records import CaseStatus
 from ipfs_accelerate.telemetry import Origin
 
@@ -47,6 +48,7 @@ SELECT m.model_name, m.version, h.host, h.device_id, s.target, s.task, s.batch_s
     r.latency_high_ns, r.confidence, c.fixed_ns + o.overhead_ns AS fixed_ns, c.counted_ns,
     h.device_name, h.platform_version, h.driver_version, t.git_commit,
     t.metadata ->> '$.version' AS product_version, d.environment, d.error,
+    list_min(q.samples_ns) AS shortest_ns, len(q.samples_ns) AS samples,
     contains(coalesce(t.command_line, ''), '--threads') AS has_threads
 FROM results r
 JOIN newest n ON n.number = r.rowid
@@ -57,6 +59,7 @@ JOIN test_runs t ON t.run_id = r.run_id
 LEFT JOIN result_details d USING (result_id)
 LEFT JOIN parts c ON c.number = r.rowid
 LEFT JOIN overheads o ON o.run_id = r.run_id
+LEFT JOIN performance_samples q ON q.result_id = r.result_id
 ORDER BY r.created_at DESC, r.rowid DESC"""
 
 _USAGE = """
@@ -93,6 +96,9 @@ class AttemptRecord:
         counted_ns: Wall time of the counted calls; likewise.
         facts: What surrounded it, by name: product version, commit, driver, libraries, …
         doubts: Name of a doubt → what raised it.
+        samples: Raw samples it has; ``None`` when unknown.
+        shortest_ns: The shortest of them; likewise.
+        is_alternated: Whether it was sampled in alternation with others.
         load: Load of the machine before it, over one minute; ``None`` when unknown.
         error: ``code`` and ``message`` of a failure.
     """
@@ -116,6 +122,9 @@ class AttemptRecord:
     counted_ns: float | None = None
     facts: Mapping[str, str] = field(default_factory=dict)
     doubts: Mapping[str, str] = field(default_factory=dict)
+    samples: int | None = None
+    shortest_ns: int | None = None
+    is_alternated: bool = False
     load: float | None = None
     error: Mapping[str, str] = field(default_factory=dict)
 
@@ -149,6 +158,10 @@ def _attempt(row: Mapping[str, object]) -> AttemptRecord:
         counted_ns=_number(row["counted_ns"]),
         facts=_facts(row, environment),
         doubts={k: str(v) for k, v in _mapping(environment.get("doubts")).items()},
+        samples=cast("int | None", row["samples"]),
+        shortest_ns=cast("int | None", row["shortest_ns"]),
+        is_alternated=environment.get("interleaved") is True
+        and environment.get("group") is not None,
         load=_number(load),
         error={k: str(details[k]) for k in ("code", "message") if details.get(k)},
     )
@@ -161,7 +174,7 @@ _TEXTS = (
 
 def _facts(row: Mapping[str, object], environment: Mapping[str, object]) -> dict[str, str]:
     """Only what is known: an unknown fact cannot have changed."""
-    versions = _mapping(environment.get("versions"))
+    around = Environment.parse(environment)
     facts = {
         "ipfs-accelerate": row["product_version"],
         "commit": row["git_commit"],
@@ -169,12 +182,11 @@ def _facts(row: Mapping[str, object], environment: Mapping[str, object]) -> dict
         "device": row["device_name"],
         "platform": row["platform_version"],
         "model files": row["version"],
-        "cores": environment.get("cores"),
-        "python": environment.get("python"),
-        "threads": _mapping(environment.get("settings")).get("threads", "unknown")
-        if row["has_threads"]
-        else "default",
-        **{name: str(v).partition("-")[0] for name, v in versions.items()},  # without the build
+        "cores": around.machine.get("cores"),
+        "python": around.machine.get("python"),
+        "threads": around.settings.get("threads", "unknown") if row["has_threads"] else "default",
+        # without the build
+        **{name: str(v).partition("-")[0] for name, v in around.versions.items()},
     }
     return {name: str(value) for name, value in facts.items() if value is not None}
 

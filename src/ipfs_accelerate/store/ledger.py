@@ -122,8 +122,12 @@ class Ledger:
 
     def record_run(self, run: RunRecord) -> None:
         """Note that a run began; a run that is already known stays as it is."""
+        self.record_runs([run])
+
+    def record_runs(self, runs: Iterable[RunRecord]) -> int:
+        """Note several runs at once; returns how many were new."""
         with self._transaction() as connection:
-            insert_rows(connection, "test_runs", [run_row(run)], stamp=True)
+            return insert_rows(connection, "test_runs", [run_row(r) for r in runs], stamp=True)
 
     def finish_run(self, run_id: str, completed_at: datetime, *, success: bool) -> None:
         """Note that a run ended.

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from ipfs_accelerate.evidence.coverage.cells import Rules, State, Verdict
+from ipfs_accelerate.evidence.trust import why_untrusted
 from ipfs_accelerate.store import CaseStatus
 from ipfs_accelerate.telemetry import Origin
 
@@ -20,8 +21,6 @@ if TYPE_CHECKING:
     #: Commits between a commit and the present one; ``None`` when git cannot tell.
     CommitsSince = Callable[[str], int | None]
 
-# What a repetition does not change: two modes are the target's, and so is another precision.
-_INHERENT = frozenset({"bimodal", "precision_differs"})
 _SHORT_HASH = 9
 
 
@@ -100,16 +99,24 @@ def describe(found: Sequence[tuple[str, str, str]], commits_since: CommitsSince)
 
 
 def doubts(attempt: AttemptRecord, rules: Rules) -> tuple[str, ...]:
-    """Why an ``ok`` result is not to be trusted, as far as a repetition could help."""
-    found: dict[str, str] = {k: v for k, v in attempt.doubts.items() if k not in _INHERENT}
+    """Why an ``ok`` result is worth repeating: it cannot be trusted, or is not precise enough."""
+    median, _, _ = attempt.latency_ns
+    found = why_untrusted(
+        attempt.doubts,
+        median_ns=median,
+        samples=attempt.samples,
+        shortest_ns=attempt.shortest_ns,
+        is_alternated=attempt.is_alternated,
+    )
     busy = found.pop("interference", None)
     reasons = [] if busy is None else [*_load(attempt), busy]
     width = relative_width(attempt)
     if width is None:
         reasons.append("it has no interval")
     elif width > rules.goal:
-        found.pop("wide_interval", None)
         reasons.append(f"interval {_percent(width)} of the median, goal {_percent(rules.goal)}")
+    elif "wide_interval" in attempt.doubts:
+        reasons.append(attempt.doubts["wide_interval"])
     return (*reasons, *found.values())
 
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import math
 from dataclasses import dataclass
 from functools import lru_cache
@@ -10,6 +9,8 @@ from statistics import NormalDist
 from typing import TYPE_CHECKING
 
 import numpy as np
+
+from ipfs_accelerate.store.environment import Environment
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -29,6 +30,12 @@ SELECT model_name, host, device_id, device_name, target, test_case, run_id, crea
 FROM performance_history
 WHERE origin = 'measured' AND status = 'ok' AND (? IS NULL OR created_at >= ?)
 ORDER BY created_at, run_id"""
+_COLUMNS = {
+    "driver": "driver_version",
+    "platform": "platform_version",
+    "model version": "model_version",
+    "executed precision": "executed_precision",
+}
 
 
 @dataclass(frozen=True, slots=True, order=True)
@@ -82,7 +89,9 @@ class Point:
     @property
     def facts(self) -> dict[str, object]:
         """What may explain a change: versions, driver, settings, by name."""
-        return _facts(self.recorded, _parsed(self.recorded["environment"]))
+        columns = {name: self.recorded.get(column) for name, column in _COLUMNS.items()}
+        known = {name: value for name, value in columns.items() if value is not None}
+        return known | Environment.parse(self.recorded.get("environment")).facts
 
 
 @dataclass(frozen=True, slots=True)
@@ -160,28 +169,6 @@ def _error(row: Mapping[str, object]) -> float | None:
 @lru_cache(maxsize=64)
 def _critical(level: float) -> float:
     return NormalDist().inv_cdf(0.5 + level / 2)
-
-
-def _facts(row: Mapping[str, object], environment: Mapping[str, object]) -> dict[str, object]:
-    facts: dict[str, object] = {
-        "driver": row["driver_version"],
-        "platform": row["platform_version"],
-        "model version": row["model_version"],
-        "executed precision": row["executed_precision"],
-    }
-    for name in ("kernel", "python", "cores", "governor", "transparent_hugepages", "input_file"):
-        facts[name] = environment.get(name)
-    for group in ("versions", "settings"):
-        values = environment.get(group)
-        if isinstance(values, dict):
-            facts |= {f"{group[:-1]} of {k}" if group == "versions" else k: v
-                      for k, v in values.items()}  # fmt: skip
-    return {name: value for name, value in facts.items() if value is not None}
-
-
-def _parsed(text: object) -> dict[str, object]:
-    value = json.loads(text) if isinstance(text, str) else text
-    return value if isinstance(value, dict) else {}
 
 
 def _number(value: object) -> float:

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from ipfs_accelerate.bench.pairing import speed_ratio
-from ipfs_accelerate.evidence.timing.selection import DISTURBED
+from ipfs_accelerate.evidence.trust import DISTURBED
 
 if TYPE_CHECKING:
     from collections.abc import Sequence

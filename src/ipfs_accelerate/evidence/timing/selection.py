@@ -1,8 +1,4 @@
-"""Which result speaks for a cell: the newest that can be trusted, or the newest and why it cannot.
-
-Disturbance by others enters all targets that were sampled in alternation alike, and cancels in
-their comparison; a disturbed result that was measured alone is not trusted.
-"""
+"""Which result speaks for a cell: the newest that can be trusted, or the newest and why not."""
 
 from __future__ import annotations
 
@@ -11,6 +7,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from ipfs_accelerate.evidence.timing.classes import class_of
+from ipfs_accelerate.evidence.trust import DISTURBED, why_untrusted
 from ipfs_accelerate.store import CaseStatus
 
 if TYPE_CHECKING:
@@ -19,11 +16,7 @@ if TYPE_CHECKING:
     from ipfs_accelerate.evidence.timing.classes import KeyClass
     from ipfs_accelerate.store.timing import Attempt
 
-__all__ = ["DISTURBED", "Cell", "CellGroup", "select", "why_untrusted"]
-
-#: Flags that say that something else happened to the machine, or to the model, meanwhile.
-DISTURBED = frozenset({"interference", "throttled", "drift", "not_steady"})
-_FEWEST = 2
+__all__ = ["Cell", "CellGroup", "select"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -85,23 +78,20 @@ def select(attempts: Iterable[Attempt], classes: Sequence[KeyClass]) -> list[Cel
     ]
 
 
-def why_untrusted(attempt: Attempt) -> str | None:
-    """Why nothing may be concluded from a result; ``None`` when it may."""
-    checks = (
-        (attempt.status is not CaseStatus.OK, _failure(attempt)),
-        ((attempt.latency_p50_ns or 0) <= 0, "it has no positive median"),
-        (attempt.samples < _FEWEST, f"{attempt.samples or 'no'} sample gives no interval"),
-        ((attempt.least_ns or 0) <= 0, "a sample of it is not a positive duration"),
-        (
-            "above_roofline" in attempt.flags,
-            "it is faster than the measured peak of the machine permits",
-        ),
+def _reason(attempt: Attempt) -> str | None:
+    """Why nothing may be concluded from an attempt; ``None`` when something may."""
+    if attempt.status is not CaseStatus.OK:
+        return _failure(attempt)
+    found = why_untrusted(
+        dict.fromkeys(attempt.flags, ""),
+        median_ns=attempt.latency_p50_ns,
+        samples=attempt.samples,
+        shortest_ns=attempt.least_ns,
+        is_alternated=attempt.is_alternated,
     )
-    known = next((reason for applies, reason in checks if applies), None)
-    disturbed = sorted(DISTURBED.intersection(attempt.flags))
-    if known is None and disturbed and not attempt.is_alternated:
-        return f"{', '.join(disturbed)}, and it was measured alone"
-    return known
+    if DISTURBED.issuperset(found):
+        return f"{', '.join(found)}, and it was measured alone" if found else None
+    return next(iter(found.values()))
 
 
 def _cells(attempts: Sequence[Attempt]) -> tuple[Cell, ...]:
@@ -117,8 +107,8 @@ def _cell(attempts: Sequence[Attempt], version: str) -> Cell:
     current = [a for a in attempts if a.model_id == version]
     if not current:
         return Cell(attempts[0], "it was measured on an earlier version of the model")
-    trusted = next((a for a in current if why_untrusted(a) is None), None)
-    newest_reason = why_untrusted(current[0])
+    trusted = next((a for a in current if _reason(a) is None), None)
+    newest_reason = _reason(current[0])
     if trusted is None:
         return Cell(current[0], newest_reason)
     return Cell(trusted, None, newest_reason)

@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 
     from numpy.typing import NDArray
 
-    from ipfs_accelerate.evidence.regressions import CaseSeries, Point
+    from ipfs_accelerate.evidence.regressions import CaseSeries
 
 __all__ = ["FEWEST_RUNS", "NEWEST_RUNS", "Trend", "find_trends"]
 
@@ -97,9 +97,9 @@ def _trend(case: CaseSeries) -> Trend:
     Source:
         Mann (1945), Nonparametric tests against trend, Econometrica 13.
     """
-    surroundings = _surroundings(case.points[-1])
+    present = case.points[-1].facts
     newest = case.points[-NEWEST_RUNS:]
-    points = [point for point in newest if _surroundings(point) == surroundings]
+    points = [point for point in newest if point.facts == present]
     key = case.key
     trend = Trend(key.model_name, key.host, key.target, key.test_case, len(case.points),
                   len(points))  # fmt: skip
@@ -119,11 +119,6 @@ def _trend(case: CaseSeries) -> Trend:
         first_run=points[0].run_id,
         last_run=points[-1].run_id,
     )
-
-
-def _surroundings(point: Point) -> dict[str, object]:
-    """What was given, without what a runtime measured of itself and lists among its settings."""
-    return {name: value for name, value in point.facts.items() if not name.endswith("_ns")}
 
 
 def _slope(values: NDArray[np.float64]) -> tuple[float, float, float]:

@@ -65,6 +65,13 @@ def state_of(*attempts, **options):
          "load was 3.1 on 2 cores"),
         ((replace(GOOD, doubts={"interference": "others"}, load=1.0),), State.UNTRUSTED, "others"),
         ((replace(GOOD, doubts={"bimodal": "two modes"}),), State.FRESH, ""),
+        ((replace(GOOD, doubts={"interference": "others"}, is_alternated=True),), State.FRESH, ""),
+        ((replace(GOOD, samples=1),), State.UNTRUSTED, "1 sample gives no interval"),
+        ((replace(GOOD, samples=9, shortest_ns=0),), State.UNTRUSTED,
+         "a sample of it is not a positive duration"),
+        ((replace(GOOD, doubts={"above_roofline": "too fast"}),), State.UNTRUSTED,
+         "it is faster than the measured peak of the machine permits"),
+        ((replace(GOOD, doubts={"wide_interval": "few"}),), State.UNTRUSTED, "few"),
     ],
 )  # fmt: skip
 def test_each_state_has_its_reason(attempts, state, why):

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import shutil
 from datetime import UTC, datetime, timedelta
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -20,24 +22,29 @@ from ipfs_accelerate.telemetry import Origin
 
 if TYPE_CHECKING:
     from collections.abc import Callable
-    from pathlib import Path
 
 START = datetime(2026, 1, 2, tzinfo=UTC)
 
 
+@pytest.fixture(scope="session")
+def migrated(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """An empty ledger, made once: each migration costs a while."""
+    return Ledger(tmp_path_factory.mktemp("migrated") / "ledger.duckdb").path
+
+
 @pytest.fixture
-def history(tmp_path: Path) -> Callable[..., Ledger]:
+def history(tmp_path: Path, migrated: Path) -> Callable[..., Ledger]:
     """Writes one run a day; ``levels`` are medians in ms, ``at`` changes fields of a day's row."""
 
     def write(levels, *, at=None, name="org/model", ledger=None, origin=Origin.MEASURED):
-        ledger = ledger or Ledger(tmp_path / "ledger.duckdb")
-        rng, rows = np.random.default_rng(len(name)), []
+        ledger = ledger or Ledger(Path(shutil.copy(migrated, tmp_path / "ledger.duckdb")))
+        rng, runs, rows = np.random.default_rng(len(name)), [], []
         for day, level in enumerate(levels):
             changed = (at or {}).get(day, {})
             run = f"{name}-{origin.value}-{day:03d}"
             moment = START + timedelta(days=day)
             commit = changed.get("commit", "aaaa")
-            ledger.record_run(RunRecord(run, "bench run", "performance", moment, git_commit=commit))
+            runs.append(RunRecord(run, "bench run", "performance", moment, git_commit=commit))
             samples = np.round(level * 1e6 * rng.lognormal(0, 0.01, 50)).astype(np.int64)
             median = int(np.median(samples)) if level else 0
             rows.append(
@@ -54,10 +61,14 @@ def history(tmp_path: Path) -> Callable[..., Ledger]:
                     samples_ns=tuple(int(v) for v in samples) if level else (),
                     latency_p50_ns=median, latency_low_ns=int(median * 0.998),
                     latency_high_ns=int(median * 1.002), confidence=0.95,
-                    environment={"versions": {"torch": changed.get("torch", "2.13")}},
+                    environment={
+                        "versions": {"torch": changed.get("torch", "2.13")},
+                        "settings": {"threads": 2, "preparation_ns": int(rng.integers(1e9))},
+                    },
                     metrics={"foreign_cpu_share": changed.get("load", 0.01)},
                 )
             )  # fmt: skip
+        ledger.record_runs(runs)
         ledger.record_measurements(rows)
         return ledger
 

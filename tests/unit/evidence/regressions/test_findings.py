@@ -30,6 +30,14 @@ def test_a_slowdown_names_both_runs_and_what_changed_environment_first(history):
     ]
 
 
+def test_what_a_runtime_measured_of_itself_is_no_cause(history):
+    ledger = history(STEP)
+    (series,) = read_history(ledger)
+    assert all(point.facts["threads"] == 2 for point in series.points)
+    (found,) = report(ledger).findings
+    assert found.causes == ()
+
+
 def test_load_that_came_with_it_is_named(history):
     at = {day: {"load": 0.4} for day in range(10, 18)}
     (found,) = report(history(STEP, at=at)).findings

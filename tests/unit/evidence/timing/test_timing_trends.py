@@ -53,9 +53,3 @@ def test_only_the_newest_runs_of_a_long_history_enter():
     (trend,) = find_trends([series(rise)])
     assert (trend.runs, trend.comparable) == (20 + NEWEST_RUNS, NEWEST_RUNS)
     assert trend.verdict == "none shown"
-
-
-def test_what_a_runtime_measured_of_itself_is_no_change_of_environment():
-    facts = [{"threads": 2, "preparation_ns": n} for n in range(6)]
-    (trend,) = find_trends([series([5.0] * 6, facts)])
-    assert trend.comparable == 6
