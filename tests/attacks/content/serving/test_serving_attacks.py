@@ -238,6 +238,18 @@ def test_without_the_token_there_is_nothing_to_see() -> None:
         assert server.statistics().rejections["token"] == 12
 
 
+@pytest.mark.parametrize(
+    "credentials", [b"Bearer \xc3\xa9", b"\xff\xfe", b"Bearer", b"", b"Bearer  "]
+)
+def test_credentials_in_no_alphabet_are_wrong_credentials(credentials: bytes) -> None:
+    with GatewayServer(BLOCKS) as server:
+        head = f"GET /ipfs/{CID}?format=raw HTTP/1.1\r\nHost: localhost\r\n".encode()
+        request = head + b"Authorization: " + credentials + b"\r\nConnection: close\r\n\r\n"
+        answer = ask(server, request)
+    assert status(answer) in {400, 401}
+    assert DATA not in answer
+
+
 def test_a_token_is_in_no_log(caplog: pytest.LogCaptureFixture) -> None:
     caplog.set_level(logging.DEBUG)
     with GatewayServer(BLOCKS) as server:

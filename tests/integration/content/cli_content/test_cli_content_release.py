@@ -10,11 +10,14 @@ import subprocess
 import sys
 from pathlib import Path
 
+import numpy as np
 import pytest
+from safetensors.numpy import save
 
 from ipfs_accelerate.content import Cid
 from ipfs_accelerate.content.blockstore import FileBlockStore
 from ipfs_accelerate.content.dag import links_of
+from ipfs_accelerate.content.serving import GatewayServer, Limits
 from ipfs_accelerate.testing.gateway_server import FakeGateway, GatewayFault
 
 ACCEL = [sys.executable, "-m", "ipfs_accelerate"]
@@ -214,6 +217,69 @@ def test_serving_prints_address_and_token_once_and_stops_in_peace(
     assert (code, out) == (0, "")
     assert token not in err
     assert "requests served" in err
+
+
+@pytest.mark.parametrize("environment", [{}, {"CONTENT_PEERS": "http://127.0.0.1:9"}])
+def test_the_network_is_not_served_without_a_token(machine, environment: dict[str, str]) -> None:
+    machine.environment = {"CONTENT_TOKEN": "one that the flag takes away"} | environment
+    refused = machine.content("serve", "--host", "0.0.0.0", "--port", "0", "--no-token", "--json")
+    assert (refused.code, refused.json["error"]["code"]) == (2, "configuration")
+    assert "without a token" in refused.json["error"]["message"]
+
+
+def test_a_fetch_of_a_new_version_that_was_killed_moves_only_what_changed(
+    machine, other, tmp_path: Path
+) -> None:
+    """The old version is there; the fetch of the new one dies by SIGKILL and is begun again."""
+    weights = np.random.default_rng(0).standard_normal(2_000_000).astype(np.float32)
+    model, profile = tmp_path / "m", ("--profile", "dedup-v1-2026")
+    model.mkdir()
+    (model / "model.safetensors").write_bytes(save({"w": weights}))
+    old = machine.content("add", model, *profile).first
+    weights[500_000:700_000] += 1
+    (model / "model.safetensors").write_bytes(save({"w": weights}))
+    new = machine.content("add", model, *profile).first
+    moves = machine.content("diff", old, new, "--json").json
+    with machine.serving() as url:
+        other.environment["CONTENT_GATEWAYS"] = url
+        assert other.content("get", old).code == 0
+    slowly = Limits(bytes_per_s=200_000, byte_burst=100_000)
+    with (
+        FileBlockStore(machine.home / "content") as store,
+        GatewayServer(store, token=None, limits=slowly) as server,
+    ):
+        sent = lambda: sum(server.statistics().sent_bytes.values())  # noqa: E731
+        fetching = Process(other.home, "content", "get", new, CONTENT_GATEWAYS=server.url)
+        while sent() < 200_000:
+            assert fetching.process.poll() is None
+        assert fetching.end(signal.SIGKILL)[0] == -signal.SIGKILL
+    assert other.content("check").code == 0
+    with machine.serving() as url:
+        other.environment["CONTENT_GATEWAYS"] = url
+        again = other.content("get", new, "-o", tmp_path / "out", "--json").json
+    assert 0 < again["received_bytes"] <= moves["moved_bytes"] + 2**16, (
+        "its nodes, and what changed"
+    )
+    assert (tmp_path / "out/model.safetensors").read_bytes() == (
+        model / "model.safetensors"
+    ).read_bytes()
+    assert other.content("verify", new).code == 0
+
+
+def test_ipfs_nodes_may_read_over_bitswap_beside_the_gateway(machine, other, model: Path) -> None:
+    pytest.importorskip("libp2p")
+    cid = machine.content("add", model).first
+    listen = ("--bitswap", "/ip4/127.0.0.1/tcp/0")
+    server = Process(machine.home, "content", "serve", "--port", "0", *listen, "--json")
+    try:
+        lines = iter(server.line, "}")
+        found = json.loads("".join(lines) + "}")
+        other.environment["CONTENT_BITSWAP"] = found["bitswap"]
+        fetched = other.content("get", cid, "--json")
+        assert fetched.code == 0, fetched.err
+        assert [s["kind"] for s in fetched.json["sources"].values()] == ["bitswap"]
+    finally:
+        assert server.end(signal.SIGTERM)[0] == 0
 
 
 def test_an_interrupted_fetch_keeps_what_came_and_goes_on(machine, other, model: Path) -> None:
