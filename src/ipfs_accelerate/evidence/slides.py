@@ -93,7 +93,7 @@ def write_slides(
         if find_spec(module) is None:
             raise MissingExtraError("figures", needed_for="slides", module=module)
     made = _draw(ledger, selection, deck)
-    groups = read_groups(ledger, selection)
+    groups = read_groups(ledger, selection, 1)
     pages = _Pages(theme_named(deck.theme))
     pages.title(deck.title, f"{groups[0].rows[0].record.hardware.device_name} · ledger"
                 f" {ledger.path.name} · {len(made.drawn)} figures")  # fmt: skip

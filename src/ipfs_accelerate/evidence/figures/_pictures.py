@@ -9,17 +9,17 @@ from threading import Thread
 from typing import TYPE_CHECKING, Any, Self, TypeVar
 
 from ipfs_accelerate.errors import MissingExtraError, UnavailableError
+from ipfs_accelerate.evidence.figures.theme import WIDTH
 
 if TYPE_CHECKING:
     from collections.abc import Coroutine
 
     import plotly.graph_objects as go
 
-__all__ = ["SCALE", "WIDTH", "Pictures", "height_of"]
+__all__ = ["SCALE", "Pictures", "height_of"]
 
 T = TypeVar("T")
-#: Pixels of a figure across a page of a report; pictures have twice as many.
-WIDTH = 900
+#: Pixels of a picture for each of its figure.
 SCALE = 2
 _HEIGHT = 450
 _TIMEOUT_S = 90.0

@@ -5,6 +5,7 @@ What was measured on different machines is never ranked or drawn together.
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import PurePath
 from typing import TYPE_CHECKING
 
@@ -20,7 +21,14 @@ if TYPE_CHECKING:
     from ipfs_accelerate.evidence.summary import CaseGroup
     from ipfs_accelerate.store import Ledger, MeasurementRecord
 
-__all__ = ["newest_rows", "origin_suffix", "read_group", "read_groups", "short_model"]
+__all__ = [
+    "newest_rows",
+    "origin_suffix",
+    "read_group",
+    "read_groups",
+    "short_model",
+    "with_samples",
+]
 
 #: Results that are looked through for the newest of every case.
 _LOOKED_THROUGH = 1000
@@ -31,16 +39,16 @@ def newest_rows(
     selection: Selection,
     *,
     statuses: Sequence[CaseStatus] = (CaseStatus.OK,),
-    with_samples: bool = True,
 ) -> list[MeasurementRecord]:
     """The newest row of every model, target and case on the machine that measured last.
+
+    Their samples stay in the ledger, see `with_samples`.
 
     Raises:
         InputError: There is none.
     """
     rows = ledger.performance(
         limit=_LOOKED_THROUGH,
-        with_samples=with_samples,
         model_name=selection.model,
         target=selection.target,
         test_case=selection.test_case,
@@ -62,8 +70,13 @@ def newest_rows(
     return list(newest.values())
 
 
-def read_groups(ledger: Ledger, selection: Selection) -> tuple[CaseGroup, ...]:
+def read_groups(ledger: Ledger, selection: Selection, most: int) -> tuple[CaseGroup, ...]:
     """Every model and case with its targets, ranked; those with most targets first.
+
+    Args:
+        ledger: Where they are.
+        selection: Which.
+        most: Groups that come with samples and so with speed-ups; the others are for counting.
 
     Raises:
         InputError: There is none, or they are not measured and so have no ranks.
@@ -73,10 +86,22 @@ def read_groups(ledger: Ledger, selection: Selection) -> tuple[CaseGroup, ...]:
             f"{selection.origin.value} results are never ranked",
             hint="`accel evidence figure pareto` and `family` draw them, marked as such",
         )
-    rows = newest_rows(ledger, selection)
-    (run,) = ledger.runs(limit=1)
-    groups = summarise(run, rows).groups
-    return tuple(sorted(groups, key=lambda group: (-len(group.rows), group.test_case)))
+    with ledger.snapshot():
+        rows = newest_rows(ledger, selection)
+        (run,) = ledger.runs(limit=1)
+        order = _sorted(summarise(run, rows).groups)
+        drawn = [row.record for group in order[:most] for row in group.rows]
+        whole = summarise(run, with_samples(ledger, drawn)).groups
+    return (*_sorted(whole), *order[most:])
+
+
+def with_samples(ledger: Ledger, rows: Sequence[MeasurementRecord]) -> list[MeasurementRecord]:
+    """The same rows with their raw samples: only of those, as a ledger may have millions."""
+    return [replace(row, samples_ns=tuple(ledger.samples(row.result_id).tolist())) for row in rows]
+
+
+def _sorted(groups: Sequence[CaseGroup]) -> list[CaseGroup]:
+    return sorted(groups, key=lambda group: (-len(group.rows), group.test_case))
 
 
 def read_group(ledger: Ledger, selection: Selection) -> CaseGroup:
@@ -85,7 +110,7 @@ def read_group(ledger: Ledger, selection: Selection) -> CaseGroup:
     Raises:
         InputError: There is none.
     """
-    return read_groups(ledger, selection)[0]
+    return read_groups(ledger, selection, 1)[0]
 
 
 def short_model(name: str) -> str:

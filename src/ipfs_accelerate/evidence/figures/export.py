@@ -6,7 +6,7 @@ from html import escape
 from typing import TYPE_CHECKING
 
 from ipfs_accelerate.errors import InputError
-from ipfs_accelerate.evidence.figures._pictures import WIDTH, Pictures
+from ipfs_accelerate.evidence.figures.theme import WIDTH
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -42,6 +42,8 @@ def write_figure(figure: go.Figure, path: Path, *, alt: str = "", width: int = W
     if ending == "html":
         content = html_page([(figure, alt)], title=str(figure["layout"]["title"]["text"])).encode()
     else:
+        from ipfs_accelerate.evidence.figures._pictures import Pictures
+
         with Pictures() as pictures:
             content = pictures.draw(figure, ending, width=width)
     try:

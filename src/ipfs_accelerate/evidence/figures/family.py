@@ -11,7 +11,12 @@ import numpy as np
 from ipfs_accelerate.errors import InputError
 from ipfs_accelerate.evidence.figures._clusters import Tree, cluster
 from ipfs_accelerate.evidence.figures._heatmap import draw_missing, draw_tree
-from ipfs_accelerate.evidence.figures._rows import newest_rows, origin_suffix, short_model
+from ipfs_accelerate.evidence.figures._rows import (
+    newest_rows,
+    origin_suffix,
+    short_model,
+    with_samples,
+)
 from ipfs_accelerate.evidence.figures.chart import Chart, Finding
 from ipfs_accelerate.evidence.figures.theme import blend, finish, ink_on, theme_named
 from ipfs_accelerate.evidence.statistics import adjust
@@ -289,8 +294,9 @@ def _row(record: MeasurementRecord) -> str:
 
 
 def _read(ledger: Ledger, selection: Selection) -> Family:
-    rows = newest_rows(ledger, selection, statuses=tuple(CaseStatus))
-    return compared(rows)
+    with ledger.snapshot():
+        rows = newest_rows(ledger, selection, statuses=tuple(CaseStatus))
+        return compared(with_samples(ledger, rows))
 
 
 def _find(family: Family) -> Finding:

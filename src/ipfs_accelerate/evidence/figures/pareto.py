@@ -251,7 +251,7 @@ def _no_data(figure: go.Figure, column: int, name: str, theme: Theme) -> None:
 
 
 def _read(ledger: Ledger, selection: Selection) -> Candidates:
-    rows = newest_rows(ledger, selection, with_samples=False)
+    rows = newest_rows(ledger, selection)
     groups: dict[tuple[str, str], list[MeasurementRecord]] = {}
     for row in rows:
         groups.setdefault((row.model.model_name, row.test_case), []).append(row)

@@ -183,7 +183,7 @@ def _text(row: MeasurementRecord) -> str:
 
 
 def _read(ledger: Ledger, selection: Selection) -> Cloud:
-    rows = newest_rows(ledger, selection, with_samples=False)
+    rows = newest_rows(ledger, selection)
     return project(rows, selection.projection)
 
 

@@ -17,6 +17,7 @@ if TYPE_CHECKING:
 __all__ = [
     "FONT",
     "THEMES",
+    "WIDTH",
     "Theme",
     "blend",
     "faded",
@@ -29,6 +30,8 @@ __all__ = [
     "to_json",
 ]
 
+#: Pixels of a figure across a page of a report.
+WIDTH = 900
 FONT = "system-ui, 'DejaVu Sans', sans-serif"
 _FEW_DECADES = 3
 _DARK_INK = "#101418"

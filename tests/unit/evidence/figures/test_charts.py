@@ -1,15 +1,20 @@
 from __future__ import annotations
 
 import json
+import subprocess
+import sys
 
 import numpy as np
 import pytest
 
+from ipfs_accelerate.bench.case import BenchCase
 from ipfs_accelerate.errors import InputError, UnavailableError, UnknownNameError
+from ipfs_accelerate.evidence.coverage import Cell, State, Verdict, Wanted
 from ipfs_accelerate.evidence.figures import THEMES, to_json
 from ipfs_accelerate.evidence.figures._clusters import cluster
 from ipfs_accelerate.evidence.figures._pca import principal_components
 from ipfs_accelerate.evidence.figures.chart import Selection
+from ipfs_accelerate.evidence.figures.coverage import coverage_figure
 from ipfs_accelerate.evidence.figures.export import write_figure
 from ipfs_accelerate.evidence.figures.pareto import (
     Candidate,
@@ -26,6 +31,7 @@ from ipfs_accelerate.telemetry import Origin
 MOVED = {"topology", "senders", "shares"}
 # Kind → types of traces, in order, once each: the structure that renderers rely on.
 SNAPSHOT = {
+    "coverage": ["heatmap", "scatter", "bar"],
     "distribution": ["violin", "scatter"], "family": ["heatmap", "bar", "scatter"],
     "history": ["scatter"], "intervals": ["scatter"], "latency": ["bar", "scatter"],
     "memory": ["scatter"], "pareto": ["scatter"], "peak-memory": ["bar"],
@@ -35,32 +41,54 @@ SNAPSHOT = {
 }  # fmt: skip
 
 
-def drawn(ledger: Ledger, kind: str, theme: str = "light", **changes: object):
+def selection_of(kind: str, **changes: object) -> Selection:
     origin = Origin.SIMULATED if kind in MOVED else Origin.MEASURED
-    return chart_named(kind).of(ledger, Selection(**{"origin": origin, **changes}), theme=theme)
+    return Selection(**{"origin": origin, **changes})
+
+
+def drawn(ledger: Ledger, kind: str, theme: str = "light", **changes: object):
+    return chart_named(kind).of(ledger, selection_of(kind, **changes), theme=theme)
 
 
 def texts(figure) -> str:
     return json.dumps(to_json(figure), ensure_ascii=False)
 
 
-@pytest.mark.parametrize("theme", THEMES)
 @pytest.mark.parametrize("kind", SNAPSHOT)
-def test_every_chart_has_its_structure_a_title_axes_and_a_sentence(filled, kind, theme):
-    made = drawn(filled, kind, theme)
-    parsed = to_json(made.figure)
-    assert list(dict.fromkeys(trace["type"] for trace in parsed["data"])) == SNAPSHOT[kind]
-    assert parsed["layout"]["title"]["text"]
-    assert parsed["layout"]["paper_bgcolor"] == THEMES[theme].paper
-    assert parsed["layout"]["height"] < 2000
-    assert made.finding.sentence.endswith(".")
-    assert made.finding.rows
+def test_every_chart_has_its_structure_a_title_axes_and_a_sentence(filled, kind):
+    chart = chart_named(kind)
+    data = chart.read(filled, selection_of(kind))
+    for theme, look in THEMES.items():
+        parsed = to_json(chart.draw(data, theme=theme))
+        assert list(dict.fromkeys(trace["type"] for trace in parsed["data"])) == SNAPSHOT[kind]
+        assert parsed["layout"]["title"]["text"]
+        assert parsed["layout"]["paper_bgcolor"] == look.paper
+        assert parsed["layout"]["height"] < 2000
+    finding = chart.find(data)
+    assert finding.sentence.endswith(".")
+    assert finding.rows or kind == "coverage"  # none of these models is on this machine
 
 
-def test_the_registry_knows_every_chart_of_the_folder():
+def test_the_registry_knows_every_chart_of_the_folder_by_the_name_of_its_module():
     assert list(charts()) == sorted(SNAPSHOT)
+    for chart in charts().values():
+        assert chart_named(chart.kind) is chart
     with pytest.raises(UnknownNameError):
         chart_named("intervalls")
+    with pytest.raises(UnknownNameError):
+        chart_named("theme")  # a module, but no chart
+
+
+def test_a_chart_loads_neither_other_charts_nor_what_measures():
+    code = """
+import sys
+from ipfs_accelerate.evidence.figures.registry import chart_named
+chart_named("intervals")
+heavy = {"ipfs_accelerate.bench.profiling", "ipfs_accelerate.gateway", "plotly", "duckdb",
+         "ipfs_accelerate.evidence.figures.sankey"}
+print(sorted(heavy & set(sys.modules)))"""
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert done.stdout.strip() == "[]"
 
 
 @pytest.mark.parametrize("kind", SNAPSHOT)
@@ -137,6 +165,27 @@ def test_an_axis_without_data_says_so_and_energy_shows_once_it_is_measured(fille
     a = Candidate("a/cpu/fp32", 1, 0.9, 1.1, 10, 0.0, 0.02, "r")
     text = texts(pareto_figure(Candidates("m", Origin.MEASURED, (a,))))
     assert "no data" not in text
+
+
+def wanted(target: str, verdict: Verdict) -> Cell:
+    return Cell(Wanted(BenchCase("/m/bert", "t", target, 1), "v1", {}), verdict)
+
+
+def test_coverage_marks_each_state_and_tells_its_reasons():
+    reason = "driver 1 → 2 & <b>" + 30 * " changed"
+    cells = [
+        wanted(f"torch/cpu:{n}/fp32", Verdict(state, (reason,))) for n, state in enumerate(State)
+    ]
+    figure = coverage_figure(cells)
+    scatters = [trace for trace in figure.data if trace.type == "scatter"]
+    marks = [trace.text[0] for trace in scatters if trace.mode == "text"]
+    assert len(set(marks)) == len(marks) == len(State)
+    legend = [trace.name for trace in scatters if trace.name]
+    assert [name.split()[1] for name in legend] == list(State)
+    hover = figure.data[0].customdata[0][2]
+    assert "torch/cpu:2/fp32: stale" in hover
+    assert "driver 1 → 2 &amp; &lt;b&gt;" in hover
+    assert [t.marker.pattern.shape for t in figure.data if t.type == "bar"] == ["/"]
 
 
 def test_a_history_grows_with_its_slider_and_marks_what_was_found(filled, tmp_path):
