@@ -1,7 +1,7 @@
 import tseslint from "typescript-eslint";
 
 export default tseslint.config(
-  { ignores: ["**/dist/", "**/node_modules/", "**/*.config.*", "scripts/", ".dependency-cruiser.cjs"] },
+  { ignores: ["**/dist/", "**/node_modules/", "**/*.config.*", "**/*.mjs", ".dependency-cruiser.cjs"] },
   ...tseslint.configs.strictTypeChecked,
   ...tseslint.configs.stylisticTypeChecked,
   {
