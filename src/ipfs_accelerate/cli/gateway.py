@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 
 import click
 
+from ipfs_accelerate.cli.gateway_report import report
 from ipfs_accelerate.cli.gateway_serve import serve
 from ipfs_accelerate.cli.output import emit_json, json_option, note
 
@@ -26,6 +27,7 @@ def command() -> None:
 
 
 command.add_command(serve)
+command.add_command(report)
 
 
 @command.command(epilog='Example: accel gateway ask openai/gpt-4o-mini "What is a CID?" --stream')

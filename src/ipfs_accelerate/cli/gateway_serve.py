@@ -7,6 +7,7 @@ import json
 import secrets
 import signal
 import sys
+from contextlib import nullcontext
 from typing import TYPE_CHECKING
 
 import click
@@ -17,7 +18,8 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
     from ipfs_accelerate.gateway import Gateway
-    from ipfs_accelerate.gateway.monitoring import Statistics
+    from ipfs_accelerate.gateway.monitoring import LedgerRecorder, Statistics
+    from ipfs_accelerate.gateway.records import Observer
 
 __all__ = ["serve"]
 
@@ -36,18 +38,31 @@ _TOKEN_BYTES = 32
     metavar="NAME=REF",
     help="Serve this model of this machine under a name; may be repeated.",
 )
+@click.option(
+    "--record", "is_recorded", is_flag=True, help="Keep a row of each call in the ledger."
+)
 @json_option
-def serve(*, host: str, port: int, local: tuple[str, ...], as_json: bool) -> None:
+def serve(
+    *, host: str, port: int, local: tuple[str, ...], is_recorded: bool, as_json: bool
+) -> None:
     """Serve the OpenAI API until SIGINT or SIGTERM.
 
     Endpoints and routes are those of the tables [gateway.…] of ipfs-accelerate.toml; without any,
     the services whose key is in its variable. Prints the base URL, and the token once unless it is
-    set (gateway_token). Metrics for Prometheus are at /metrics, statistics at /v1/gateway/stats.
+    set (gateway_token). Metrics for Prometheus are at /metrics, statistics at /v1/gateway/stats;
+    `accel gateway report` reads what --record keeps, in which no prompt or answer is.
     """
-    asyncio.run(_serve((host, port), local, as_json=as_json))
+    with _recorder() if is_recorded else nullcontext() as recorder:
+        asyncio.run(_serve((host, port), local, recorder=recorder, as_json=as_json))
 
 
-async def _serve(address: tuple[str, int], local: tuple[str, ...], *, as_json: bool) -> None:
+async def _serve(
+    address: tuple[str, int],
+    local: tuple[str, ...],
+    *,
+    recorder: LedgerRecorder | None,
+    as_json: bool,
+) -> None:
     from ipfs_accelerate.config import load_settings
     from ipfs_accelerate.gateway.gateway import Gateway
     from ipfs_accelerate.gateway.monitoring import Statistics
@@ -58,8 +73,9 @@ async def _serve(address: tuple[str, int], local: tuple[str, ...], *, as_json: b
     token = secret.get_secret_value() if secret else secrets.token_urlsafe(_TOKEN_BYTES)
     statistics = Statistics()
     models = dict(_named(text) for text in local)
+    observers: list[Observer] = [statistics, *([] if recorder is None else [recorder])]
     async with (
-        Gateway.from_settings(settings, local=models, observers=[statistics]) as gateway,
+        Gateway.from_settings(settings, local=models, observers=observers) as gateway,
         GatewayServer(
             gateway,
             token=token,
@@ -73,6 +89,17 @@ async def _serve(address: tuple[str, int], local: tuple[str, ...], *, as_json: b
         await _until_signal()
     count = sum(totals.outcomes.total() for totals in statistics.calls.values())
     note(f"stopped after {count:,} {'call' if count == 1 else 'calls'}")
+
+
+def _recorder() -> LedgerRecorder:
+    """Opens the ledger now, so that one that cannot be written is said before serving."""
+    from ipfs_accelerate.config import load_settings
+    from ipfs_accelerate.gateway.monitoring import LedgerRecorder
+    from ipfs_accelerate.store import Ledger
+
+    settings = load_settings()
+    ledger = Ledger(settings.ledger_path, lock_timeout_s=settings.lock_timeout_s)
+    return LedgerRecorder(ledger)
 
 
 def _named(text: str) -> tuple[str, str]:

@@ -12,6 +12,7 @@ from ipfs_accelerate.store.compatibility import (
 )
 from ipfs_accelerate.store.content import SourceTransferRecord, TransferRecord
 from ipfs_accelerate.store.export import export_results
+from ipfs_accelerate.store.gateway import GatewayCallRecord
 from ipfs_accelerate.store.importing import (
     ImportOptions,
     ImportReport,
@@ -41,6 +42,7 @@ __all__ = [
     "CaseStatus",
     "CompatibilityRecord",
     "Criteria",
+    "GatewayCallRecord",
     "HardwareRecord",
     "ImportOptions",
     "ImportReport",

@@ -19,6 +19,7 @@ from ipfs_accelerate.store.compatibility import insert_details
 from ipfs_accelerate.store.connection import connect, translated
 from ipfs_accelerate.store.content import insert_transfers
 from ipfs_accelerate.store.derived import insert_acknowledgement, insert_findings
+from ipfs_accelerate.store.gateway import MOST_CALLS, insert_calls
 from ipfs_accelerate.store.lock import LedgerLock
 from ipfs_accelerate.store.profiling import insert_profile
 from ipfs_accelerate.store.query import QueryResult, query_arrow, run_query
@@ -48,6 +49,7 @@ if TYPE_CHECKING:
     from ipfs_accelerate.store.compatibility import VerdictRecord
     from ipfs_accelerate.store.content import TransferRecord
     from ipfs_accelerate.store.derived import FindingRecord
+    from ipfs_accelerate.store.gateway import GatewayCallRecord
     from ipfs_accelerate.store.profiling import ProfileRecord
     from ipfs_accelerate.store.records import (
         AvailabilityRecord,
@@ -213,6 +215,13 @@ class Ledger:
         """Store fetches of content with their sources; returns how many were new."""
         with self._transaction() as connection:
             return insert_transfers(connection, records)
+
+    def record_gateway_calls(
+        self, records: Sequence[GatewayCallRecord], *, most: int = MOST_CALLS
+    ) -> int:
+        """Store calls of the gateway, drop the oldest above ``most``; returns how many were new."""
+        with self._transaction() as connection:
+            return insert_calls(connection, records, most=most)
 
     def record_profile(self, record: ProfileRecord) -> int:
         """Store where the time of a run went; returns how many operators were new."""

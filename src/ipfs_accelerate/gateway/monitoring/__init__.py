@@ -4,6 +4,7 @@ Each is an observer of `records.CallRecord`; none ever sees a prompt, an answer 
 """
 
 from ipfs_accelerate.gateway.monitoring.histogram import Histogram
+from ipfs_accelerate.gateway.monitoring.recording import LedgerRecorder
 from ipfs_accelerate.gateway.monitoring.statistics import Statistics
 
-__all__ = ["Histogram", "Statistics"]
+__all__ = ["Histogram", "LedgerRecorder", "Statistics"]
