@@ -7,6 +7,7 @@ written from its public description and independent of `ipfs_accelerate.gateway.
 from ipfs_accelerate.testing.providers import faults
 from ipfs_accelerate.testing.providers.answers import Answer, Asked, Call, invented
 from ipfs_accelerate.testing.providers.dialects import dialect_names
+from ipfs_accelerate.testing.providers.recording import Recorder, Replay
 from ipfs_accelerate.testing.providers.script import Latency
 from ipfs_accelerate.testing.providers.server import MockProvider, Seen
 
@@ -16,6 +17,8 @@ __all__ = [
     "Call",
     "Latency",
     "MockProvider",
+    "Recorder",
+    "Replay",
     "Seen",
     "dialect_names",
     "faults",

@@ -14,7 +14,7 @@ from ipfs_accelerate.testing.providers.answers import Answer
 from ipfs_accelerate.testing.providers.dialect import Failure, to_json
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Callable, Sequence
 
     from ipfs_accelerate.testing.providers.answers import Asked
     from ipfs_accelerate.testing.providers.dialect import Dialect
@@ -55,12 +55,12 @@ class Latency:
 def script(
     dialect: Dialect,
     asked: Asked,
-    answer: Answer,
+    answers: Callable[[Asked], Answer],
     *,
     fault: RequestFault | None = None,
     latency: Latency = Latency(),
 ) -> list[Step]:
-    """The steps that answer one request."""
+    """The steps that answer one request; ``answers`` is called only when an answer is needed."""
     if isinstance(fault, wrong.ResetBeforeHeaders):
         return [End.RESET]
     wait: list[Step] = [latency.first_s] if latency.first_s else []
@@ -69,7 +69,7 @@ def script(
     instead = _instead(dialect, asked, fault)
     if instead is not None:
         return [*wait, instead]
-    answer = _spoiled(answer, fault)
+    answer = _empty(fault) or _shortened(answers(asked), fault)
     if asked.is_stream:
         return [*wait, *_streamed(dialect, asked, answer, fault, latency.gap_s)]
     return [*wait, *_whole(dialect, to_json(dialect.whole(asked, answer)), fault)]
@@ -122,16 +122,16 @@ def _instead(dialect: Dialect, asked: Asked, fault: RequestFault | None) -> byte
             return None
 
 
-def _spoiled(answer: Answer, fault: RequestFault | None) -> Answer:
-    match fault:
-        case wrong.EmptyAnswer():
-            return Answer(completion_tokens=0)
-        case wrong.RefuseContent():
-            return Answer(finish="content_filter", completion_tokens=0)
-        case wrong.WrongCount():
-            return replace(answer, vectors=answer.vectors[:-1], scores=answer.scores[:-1])
-        case _:
-            return answer
+def _empty(fault: RequestFault | None) -> Answer | None:
+    if isinstance(fault, wrong.RefuseContent):
+        return Answer(finish="content_filter", completion_tokens=0)
+    return Answer(completion_tokens=0) if isinstance(fault, wrong.EmptyAnswer) else None
+
+
+def _shortened(answer: Answer, fault: RequestFault | None) -> Answer:
+    if not isinstance(fault, wrong.WrongCount):
+        return answer
+    return replace(answer, vectors=answer.vectors[:-1], scores=answer.scores[:-1])
 
 
 def _whole(dialect: Dialect, body: bytes, fault: RequestFault | None) -> list[Step]:

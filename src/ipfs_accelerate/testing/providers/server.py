@@ -2,20 +2,15 @@
 
 from __future__ import annotations
 
-import asyncio
 import json
 import threading
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING, Self
+from typing import TYPE_CHECKING
 from urllib.parse import urlsplit
 
-from ipfs_accelerate.testing.providers._serving import (
-    ClientLeftError,
-    LoopThread,
-    serve,
-    silent_socket,
-)
+from ipfs_accelerate.testing.providers._loopback import Loopback
+from ipfs_accelerate.testing.providers._serving import ClientLeftError, silent_socket
 from ipfs_accelerate.testing.providers.answers import Answer, Asked, invented
 from ipfs_accelerate.testing.providers.dialect import Failure
 from ipfs_accelerate.testing.providers.dialects import dialect_named
@@ -30,7 +25,6 @@ from ipfs_accelerate.testing.providers.script import End, Latency, refusal, scri
 
 if TYPE_CHECKING:
     import socket
-    from types import TracebackType
 
     from ipfs_accelerate.testing.providers._http import Incoming
     from ipfs_accelerate.testing.providers._serving import Wire
@@ -69,7 +63,7 @@ class Seen:
     outcome: str = "open"
 
 
-class MockProvider:
+class MockProvider(Loopback):
     """A service that answers as told; a context manager, also an asynchronous one.
 
     It says of itself that it is a mock, in the header ``X-Mock-Provider``.
@@ -111,13 +105,14 @@ class MockProvider:
         self._server_faults = {type(one) for one in every if isinstance(one, ServerFault)}
         self._faults = [_Due(one) for one in every if isinstance(one, RequestFault)]
         self._keys = None if keys is None else {secret: name for name, secret in keys.items()}
-        self._asked_port = port
         self._seen: list[Seen] = []
         self._changed = threading.Condition()
-        self._thread: LoopThread | None = None
-        self._server: asyncio.Server | None = None
         self._taken: socket.socket | None = None
-        self.port = 0
+        super().__init__(f"mock-{dialect}", port=port, is_distrusted=self._is_distrusted)
+
+    @property
+    def _is_distrusted(self) -> bool:
+        return WrongCertificate in self._server_faults
 
     @property
     def name(self) -> str:
@@ -127,7 +122,7 @@ class MockProvider:
     @property
     def url(self) -> str:
         """Address to give to clients, as they would be given that of the service."""
-        scheme = "https" if WrongCertificate in self._server_faults else "http"
+        scheme = "https" if self._is_distrusted else "http"
         host = "mock-provider.invalid" if UnknownHost in self._server_faults else "127.0.0.1"
         return f"{scheme}://{host}:{self.port}{self._dialect.root}"
 
@@ -160,57 +155,15 @@ class MockProvider:
         if RefuseConnection in self._server_faults:
             self._taken = silent_socket(self._asked_port)
             self.port = self._taken.getsockname()[1]
-            return
-        self._thread = LoopThread(f"mock-{self.name}")
-        try:
-            self._server = self._thread.run(self._listen())
-        except BaseException:
-            self.stop()
-            raise
-        self.port = self._server.sockets[0].getsockname()[1]
+        else:
+            super().start()
 
     def stop(self) -> None:
         """Close all connections; done by leaving the context, and may be done twice."""
         if self._taken is not None:
             self._taken.close()
-        if self._server is not None:
-            assert self._thread is not None
-            self._thread.run(_close(self._server))
-        if self._thread is not None:
-            self._thread.stop()
-        self._taken = self._server = self._thread = None
-
-    def __enter__(self) -> Self:
-        self.start()
-        return self
-
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        trace: TracebackType | None,
-    ) -> None:
-        self.stop()
-
-    async def __aenter__(self) -> Self:
-        await asyncio.to_thread(self.start)
-        return self
-
-    async def __aexit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        trace: TracebackType | None,
-    ) -> None:
-        await asyncio.to_thread(self.stop)
-
-    async def _listen(self) -> asyncio.Server:
-        context = None
-        if WrongCertificate in self._server_faults:
-            from ipfs_accelerate.testing.providers._certificate import wrong_context
-
-            context = wrong_context()
-        return await serve(self._handle, port=self._asked_port, context=context)
+            self._taken = None
+        super().stop()
 
     async def _handle(self, request: Incoming, wire: Wire) -> None:
         body = _object(request.body)
@@ -240,8 +193,8 @@ class MockProvider:
             return place, [refusal(dialect, Failure(401))]
         if asked is None:
             return place, [refusal(dialect, Failure(404))]
-        answer = self._script.answer(asked)
-        return place, script(dialect, asked, answer, fault=fault, latency=self._latency)
+        steps = script(dialect, asked, self._script.answer, fault=fault, latency=self._latency)
+        return place, steps
 
     def _key_name(self, request: Incoming) -> str | None:
         secret = self._dialect.key(request.headers, request.path)
@@ -320,10 +273,6 @@ async def _play(steps: Sequence[Step], wire: Wire) -> str:
         else:
             await wire.wait(step)
     return "answered"
-
-
-async def _close(server: asyncio.Server) -> None:
-    server.close()
 
 
 def _harmless(request: Incoming) -> dict[str, str]:
