@@ -37,10 +37,18 @@ def begin(attempt: Attempt) -> None:
 
 
 def observe(attempt: Attempt, now_ns: int) -> None:
-    """The service began to answer: that is its latency."""
-    if not attempt.has_begun:
-        attempt.has_begun = True
-        attempt.option.site.gate.limit.observe(now_ns - attempt.started_ns, now_ns)
+    """The service began to answer: that is its latency, and the round trip after which limits grow.
+
+    Not only at the end: streams that last minutes would keep others waiting for so long.
+    """
+    if attempt.has_begun:
+        return
+    attempt.has_begun = True
+    site = attempt.option.site
+    for gate in (site.service, site.gate, attempt.key.gate):
+        if gate.limit.value < gate.limit.ceiling:
+            gate.limit.grow()
+    site.gate.limit.observe(now_ns - attempt.started_ns, now_ns)
 
 
 def learn(attempt: Attempt, rates: RateReport | None, now_ns: int) -> None:
@@ -66,10 +74,7 @@ def succeed(attempt: Attempt, usage: Usage | None, now_ns: int) -> None:
 
 
 def _passed(gate: Gate, epoch: int) -> None:
-    limit = gate.limit
-    if limit.value < limit.ceiling:
-        limit.grow()
-    limit.in_flight -= 1
+    gate.limit.in_flight -= 1
     gate.strikes = 0
     if not gate.breaker.is_spotless:
         gate.breaker.succeed(epoch)

@@ -173,6 +173,7 @@ class Dispatcher:
         if attempt is None:
             return
         accounts.observe(attempt, now_ns)
+        self._line.touched.add(attempt.option.site.service)
         accounts.learn(attempt, event.rates, now_ns)
         attempt.call.hedge_ns = None
         for other in list(attempt.call.active):

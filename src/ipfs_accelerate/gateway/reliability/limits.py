@@ -56,7 +56,7 @@ class Limit:
         return round(self._short_ns) if self._samples else None
 
     def grow(self) -> None:
-        """A request ended well."""
+        """A request began to be answered."""
         value = self.value
         if value < self.ceiling and self.in_flight * 2 >= value:
             self.value = min(self.ceiling, value + (1.0 if self._is_slow_start else 1.0 / value))

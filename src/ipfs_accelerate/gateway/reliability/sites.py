@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 from ipfs_accelerate.gateway.reliability.breaker import EVENT_NS, Breaker, BreakerRules
@@ -133,10 +133,15 @@ class _Builder:
         return self._services[place]
 
     def _keys(self, endpoint: Endpoint) -> tuple[KeySite, ...]:
+            """A key that names no concurrency takes the endpoint's."""
         named: list[tuple[str | None, Allowance]] = [(None, _ANY_ALLOWANCE)]
         if endpoint.keys:
             named = [(key.name, key.allowance) for key in endpoint.keys]
-        return tuple(self._key(name, allowance) for name, allowance in named)
+        most = endpoint.allowance.concurrent
+        return tuple(
+            self._key(name, replace(allowance, concurrent=allowance.concurrent or most))
+            for name, allowance in named
+        )
 
     def _key(self, name: str | None, allowance: Allowance) -> KeySite:
         settings = self._settings
