@@ -40,6 +40,7 @@ class Load:
         self.most = 0
 
     async def one(self) -> None:
+        """Read a stream to its end."""
         self.open += 1
         self.most = max(self.most, self.open)
         began = time.monotonic_ns()

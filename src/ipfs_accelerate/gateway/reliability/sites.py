@@ -133,7 +133,7 @@ class _Builder:
         return self._services[place]
 
     def _keys(self, endpoint: Endpoint) -> tuple[KeySite, ...]:
-            """A key that names no concurrency takes the endpoint's."""
+        """A key that names no concurrency takes the endpoint's."""
         named: list[tuple[str | None, Allowance]] = [(None, _ANY_ALLOWANCE)]
         if endpoint.keys:
             named = [(key.name, key.allowance) for key in endpoint.keys]
