@@ -1,0 +1,135 @@
+import { accessSync, constants, writeFileSync } from "node:fs";
+import path from "node:path";
+
+import { Connection } from "./connection.mjs";
+import { startProcess } from "./processes.mjs";
+
+const CHROMIUM_FLAGS = [
+  "--headless",
+  "--no-sandbox",
+  "--no-first-run",
+  "--disable-background-networking",
+  "--disable-component-update",
+  "--disable-extensions",
+  "--enable-unsafe-webgpu",
+  "--use-webgpu-adapter=swiftshader",
+  "--enable-features=WebMachineLearningNeuralNetwork",
+  "--remote-debugging-port=0",
+];
+
+const FIREFOX_PREFERENCES = {
+  "dom.webgpu.enabled": true,
+  "dom.webgpu.workers.enabled": true,
+  "gfx.webgpu.ignore-blocklist": true,
+  "app.update.enabled": false,
+  "browser.shell.checkDefaultBrowser": false,
+  "datareporting.policy.dataSubmissionEnabled": false,
+  "toolkit.telemetry.enabled": false,
+  "network.captive-portal-service.enabled": false,
+  "network.connectivity-service.enabled": false,
+  "services.settings.server": "data:,",
+  "remote.active-protocols": 1, // WebDriver BiDi alone
+};
+
+/** What the harness needs of a browser: `open(url)`, errors of the browser itself, `close()`. */
+async function startChromium(executable, onError) {
+  const running = startProcess(
+    executable,
+    (profile) => [...CHROMIUM_FLAGS, `--user-data-dir=${profile}`, "about:blank"],
+    /DevTools listening on (ws:\S+)/,
+  );
+  return guarded(running, async () => {
+    const connection = await Connection.open(await running.address);
+    connection.onEvent((method, params) => {
+      if (method === "Runtime.exceptionThrown") onError(params.exceptionDetails.text);
+      if (method === "Log.entryAdded" && params.entry.level === "error") onError(params.entry.text);
+      if (method === "Inspector.targetCrashed") onError("the page crashed");
+    });
+    const { targetId } = await connection.send("Target.createTarget", { url: "about:blank" });
+    const { sessionId } = await connection.send("Target.attachToTarget", { targetId, flatten: true });
+    for (const domain of ["Runtime", "Log", "Page", "Inspector"]) {
+      await connection.send(`${domain}.enable`, {}, sessionId);
+    }
+    const { product } = await connection.send("Browser.getVersion");
+    return {
+      connection,
+      version: product,
+      open: (url) => connection.send("Page.navigate", { url }, sessionId),
+    };
+  });
+}
+
+async function startFirefox(executable, onError) {
+  const running = startProcess(
+    executable,
+    (profile) => {
+      const lines = Object.entries(FIREFOX_PREFERENCES).map(
+        ([name, value]) => `user_pref(${JSON.stringify(name)}, ${JSON.stringify(value)});`,
+      );
+      writeFileSync(path.join(profile, "user.js"), `${lines.join("\n")}\n`);
+      return [
+        "--headless",
+        "--no-remote",
+        "--profile",
+        profile,
+        "--remote-debugging-port",
+        "0",
+        "about:blank",
+      ];
+    },
+    /WebDriver BiDi listening on (ws:\S+)/,
+  );
+  return guarded(running, async () => {
+    const connection = await Connection.open(`${await running.address}/session`);
+    connection.onEvent((method, params) => {
+      if (method === "log.entryAdded" && params.level === "error") onError(params.text);
+    });
+    const { capabilities } = await connection.send("session.new", { capabilities: {} });
+    await connection.send("session.subscribe", { events: ["log.entryAdded"] });
+    const { contexts } = await connection.send("browsingContext.getTree", {});
+    const { context } = contexts[0];
+    return {
+      connection,
+      version: `${capabilities.browserName}/${capabilities.browserVersion}`,
+      open: (url) => connection.send("browsingContext.navigate", { context, url, wait: "none" }),
+    };
+  });
+}
+
+/** Connects, and ends the process also when that fails. */
+async function guarded(running, connect) {
+  try {
+    const { connection, ...browser } = await connect();
+    const close = () => {
+      connection.close();
+      return running.close();
+    };
+    return { ...browser, mark: running.mark, close };
+  } catch (error) {
+    await running.close();
+    throw error;
+  }
+}
+
+export const BROWSERS = {
+  chromium: {
+    start: startChromium,
+    executables: ["/usr/bin/chromium", "/usr/bin/chromium-browser", "/usr/bin/google-chrome"],
+  },
+  firefox: { start: startFirefox, executables: ["/usr/bin/firefox-esr", "/usr/bin/firefox"] },
+};
+
+/** The installed executable, or null. */
+export function findExecutable(name, browsers = BROWSERS) {
+  const { executables } = browsers[name];
+  return (
+    executables.find((file) => {
+      try {
+        accessSync(file, constants.X_OK);
+        return true;
+      } catch {
+        return false;
+      }
+    }) ?? null
+  );
+}
