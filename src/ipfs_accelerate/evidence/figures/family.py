@@ -47,7 +47,8 @@ class Cell:
 
     Attributes:
         ratio: Times as fast as the baseline of its row; ``None`` with a `reason`.
-        p_value: That the medians are equal, adjusted for all cells; ``None`` where no interval is.
+        p_value: That the medians are equal, adjusted for all cells; ``None`` where there is no
+            interval that covers what it says.
         n: Calls counted.
         reason: Why there is no ratio, in a word or two.
         detail: Likewise, in a line.
@@ -174,8 +175,9 @@ def _finish(
     how = "; ".join(f"{what}: {tree.method}" for what, tree in zip(("rows", "columns"), trees,
                                                                  strict=True))  # fmt: skip
     figure.add_annotation(
-        text=f"* p < 0.05, ** < 0.01, *** < 0.001 against the baseline, adjusted for all cells<br>"
-        f"(Benjamini-Yekutieli); hatched: no value<br>{how}",
+        text="* p < 0.05, ** < 0.01, *** < 0.001 against the baseline, adjusted for all cells<br>"
+        "(Benjamini-Yekutieli); no mark: not shown, or too few calls to test; hatched: no value"
+        f"<br>{how}",
         x=0, y=1, xref="paper", yref="paper", yanchor="bottom", xanchor="left", align="left",
         showarrow=False, font={"size": 11, "color": look.soft}, yshift=8,
     )  # fmt: skip
@@ -238,7 +240,8 @@ def _hover(family: Family, names: tuple[list[str], list[str]]) -> list[list[str]
         cell = family.cell(row, column)
         if cell.ratio is None:
             return f"{row}<br>{column}: {cell.detail or cell.reason}"
-        p = "" if cell.p_value is None else f", adjusted p {cell.p_value:.2g}"
+        p = cell.detail if cell.p_value is None else f"adjusted p {cell.p_value:.2g}"
+        p = f", {p}" if p else ""
         return f"{row}<br>{column}: {cell.ratio:.3f}×, n {cell.n}{p}"
 
     return [[text(row, column) for column in names[1]] for row in names[0]]
@@ -276,7 +279,10 @@ def _tested(record: MeasurementRecord, base: MeasurementRecord, n: int) -> Cell:
     width = float(np.log(found.high / found.low))
     z = NormalDist().inv_cdf(0.5 + found.confidence / 2)
     spread = width / (2 * z)
-    p = 2 * NormalDist().cdf(-abs(float(np.log(found.ratio))) / spread) if spread > 0 else None
+    if spread <= 0 or found.caution is not None:
+        why = found.caution or "the interval has no width"
+        return Cell(found.ratio, None, n, detail=why, result_id=record.result_id)
+    p = 2 * NormalDist().cdf(-abs(float(np.log(found.ratio))) / spread)
     return Cell(found.ratio, p, n, result_id=record.result_id)
 
 
