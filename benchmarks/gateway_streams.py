@@ -10,8 +10,6 @@ lines and read as JSON) and `Gateway.stream` take turns. *Added* is the differen
 """
 
 
-# ruff: noqa: D102 - a script whose parts are told by their names
-
 from __future__ import annotations
 
 import argparse
