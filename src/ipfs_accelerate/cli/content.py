@@ -24,6 +24,7 @@ COMMANDS: dict[str, tuple[str, str, str]] = {
     "name": ("content_names", "name", "Names that can be moved (IPNS)."),
     "serve": ("content_serve", "serve", "Serve the store as a trustless gateway."),
     "sources": ("content_sources", "sources", "Look at the configured sources."),
+    "peers": ("content_peers", "peers", "Say what the nodes of the team have and think."),
     "pin": ("content_keep", "pin", "Keep content whatever the quota is."),
     "gc": ("content_keep", "gc", "Remove unpinned content until the store fits its quota."),
     "check": ("content_keep", "check", "Hash the store again; heal what is damaged."),

@@ -52,6 +52,11 @@ class Announcements:
             self._log.append((record, leaf))
             self._changed.notify_all()
 
+    def held(self) -> tuple[int, int]:
+        """How many leaves are here, of how many; 0 of 0 while they are not known."""
+        with self._changed:
+            return int(np.count_nonzero(self._have)), len(self._have)
+
     def close(self) -> None:
         """End all streams."""
         with self._changed:

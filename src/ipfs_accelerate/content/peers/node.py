@@ -16,10 +16,12 @@ from ipfs_accelerate.content.peers.membership import (
     MembershipSettings,
     Standing,
 )
+from ipfs_accelerate.content.peers.overview import Holding, Overview, Seen
 from ipfs_accelerate.content.peers.routes import peer_routes
 from ipfs_accelerate.content.peers.swarm import Swarm
 from ipfs_accelerate.content.peers.team import Team
 from ipfs_accelerate.content.peers.watched import WatchedSource
+from ipfs_accelerate.content.peers.wire import MAX_ROOTS
 from ipfs_accelerate.content.serving import GatewayServer, Limits, Statistics
 from ipfs_accelerate.telemetry import Clock, MonotonicClock
 
@@ -189,6 +191,15 @@ class Node:
             bans={m.url: tuple(m.evidence) for m in members if m.evidence},
         )
 
+    def overview(self) -> Overview:
+        """What it has, whom it knows and what it thinks of them."""
+        shared = list(self._team.swarms.items())[-MAX_ROOTS:]
+        return Overview(
+            self.url,
+            tuple(Holding(root, *swarm.announcements.held()) for root, swarm in shared),
+            tuple(Seen(m.url, m.standing, m.bans) for m in self._team.members()),
+        )
+
     def close(self) -> None:
         """Stop serving, fetching and listening; the store stays open. Idempotent."""
         if self._discovery is not None:
@@ -212,6 +223,7 @@ class Node:
             greet=self._team.greeted,
             announcements=self._announcements,
             proof=lambda: (self._token, self._team.url),
+            overview=self.overview,
             most_listeners=self.settings.listeners,
         )
         return GatewayServer(

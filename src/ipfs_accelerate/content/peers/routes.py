@@ -5,13 +5,21 @@ from __future__ import annotations
 import json
 from typing import TYPE_CHECKING
 
-from ipfs_accelerate.content.peers.wire import HAVE_PATH, HELLO_PATH, PROVE_PATH, Hello, proof_of
+from ipfs_accelerate.content.peers.wire import (
+    HAVE_PATH,
+    HELLO_PATH,
+    OVERVIEW_PATH,
+    PROVE_PATH,
+    Hello,
+    proof_of,
+)
 from ipfs_accelerate.content.serving import Request, Response, Route, text
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
     from ipfs_accelerate.content.peers.announcements import Announcements
+    from ipfs_accelerate.content.peers.overview import Overview
 
 __all__ = ["peer_routes"]
 
@@ -24,14 +32,16 @@ def peer_routes(
     greet: Callable[[Hello], Hello],
     announcements: Callable[[str], Announcements | None],
     proof: Callable[[], tuple[str | None, str]],
+    overview: Callable[[], Overview],
     most_listeners: int,
 ) -> list[Route]:
-    """The three routes of the peer protocol.
+    """The routes of the peer protocol.
 
     Args:
         greet: Takes a hello and answers with one.
         announcements: What is told about a root.
         proof: Token and own URL, for proving that the token is known here.
+        overview: How this node sees its team.
         most_listeners: Streams of one root at once; each takes a worker thread.
     """
 
@@ -49,6 +59,9 @@ def peer_routes(
     def on_hello(request: Request) -> Response:
         return Response(200, _HEADERS, greet(Hello.from_json(request.body)).to_json(), label="peer")
 
+    def on_overview(_request: Request) -> Response:
+        return Response(200, _HEADERS, overview().to_json(), label="peer")
+
     def on_have(request: Request) -> Response:
         found = announcements(request.path.removeprefix(HAVE_PATH))
         if found is None:
@@ -62,6 +75,7 @@ def peer_routes(
         Route("POST", PROVE_PATH, on_prove, max_body_bytes=1024, needs_token=False),
         Route("POST", HELLO_PATH, on_hello, max_body_bytes=_MAX_BODY_BYTES),
         Route("GET", HAVE_PATH, on_have),
+        Route("GET", OVERVIEW_PATH, on_overview),
     ]
 
 

@@ -46,11 +46,18 @@ __all__ = [
     "HAVE_PATH",
     "HELLO_PATH",
     "MAX_HELLO_BYTES",
+    "MAX_LEAVES",
     "MAX_LINE_BYTES",
+    "MAX_PEERS",
+    "MAX_ROOTS",
+    "OVERVIEW_PATH",
     "PROVE_PATH",
+    "ROOT",
+    "URL",
     "Hello",
     "Record",
     "State",
+    "matching",
     "proof_of",
     "read_line",
     "records_line",
@@ -58,6 +65,7 @@ __all__ = [
 
 PROVE_PATH = "/peer/v1/prove"
 HELLO_PATH = "/peer/v1/hello"
+OVERVIEW_PATH = "/peer/v1/overview"
 HAVE_PATH = "/peer/v1/have/"
 MAX_HELLO_BYTES = 256 * 1024
 MAX_PEERS = 256
@@ -69,8 +77,8 @@ BEAT = b".\n"
 BEAT_S = 1.0
 
 _ID = re.compile(r"[0-9a-f]{32}")
-_URL = re.compile(r"https?://[\w.\-\[\]:%]{1,240}")
-_ROOT = re.compile(r"[A-Za-z0-9]{1,256}")
+URL = re.compile(r"https?://[\w.\-\[\]:%]{1,240}")
+ROOT = re.compile(r"[A-Za-z0-9]{1,256}")
 
 
 class Record(StrEnum):
@@ -133,14 +141,19 @@ class Hello:
         if len(roots) > MAX_ROOTS or len(peers) > MAX_PEERS:
             raise ContentLimitError(f"a hello with {len(roots)} roots and {len(peers)} peers")
         return cls(
-            id=_matching(plain.get("id"), _ID, "id"),
-            url=_matching(plain.get("url"), _URL, "url").rstrip("/"),
-            roots=tuple(_matching(root, _ROOT, "root") for root in roots),
+            id=matching(plain.get("id"), _ID, "id"),
+            url=matching(plain.get("url"), URL, "url").rstrip("/"),
+            roots=tuple(matching(root, ROOT, "root") for root in roots),
             peers=tuple(cls._checked(peer, is_nested=True) for peer in peers),
         )
 
 
-def _matching(value: object, pattern: re.Pattern[str], what: str) -> str:
+def matching(value: object, pattern: re.Pattern[str], what: str) -> str:
+    """The value, if it is text of that form.
+
+    Raises:
+        ContentFormatError: It is not.
+    """
     if not isinstance(value, str) or not pattern.fullmatch(value):
         raise ContentFormatError(f"not a valid {what} of a peer: {str(value)[:80]!r}")
     return value
