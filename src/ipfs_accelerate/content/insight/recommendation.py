@@ -6,7 +6,12 @@ from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 from ipfs_accelerate.content.insight.simulation import Network, Strategy, run
-from ipfs_accelerate.content.profiles import UNIXFS_V0_2015, UNIXFS_V1_2025, ImportProfile
+from ipfs_accelerate.content.profiles import (
+    DEDUP,
+    UNIXFS_V0_2015,
+    UNIXFS_V1_2025,
+    ImportProfile,
+)
 from ipfs_accelerate.errors import InputError
 from ipfs_accelerate.telemetry import Origin
 
@@ -65,7 +70,9 @@ def recommend(
     """Predict every option and choose.
 
     A fetch of each is simulated; models above 64 MiB by their first 64 MiB, in proportion, teams
-    of more than 8 as 8. No prediction is below what the slowest link allows.
+    of more than 8 as 8. The profile that lets versions share blocks is left out: what it saves
+    depends on the version before, and the reason says so. No prediction is below what the slowest
+    link allows.
 
     Args:
         network: The machines.
@@ -149,4 +156,7 @@ def _reason(network: Network, size_bytes: int) -> str:
         text += f", {_SIMULATED_BYTES // 2**20} MiB in proportion"
     if network.nodes > _SIMULATED_NODES:
         text += f"; {network.nodes} nodes simulated as {_SIMULATED_NODES}"
-    return text
+    return (
+        f"{text}. {DEDUP.name} is not compared: it pays by what is shared with versions that are"
+        " there already, which `accel content diff` counts"
+    )

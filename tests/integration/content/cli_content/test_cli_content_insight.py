@@ -56,6 +56,12 @@ def test_a_prediction_says_that_it_is_one(machine, tmp_path) -> None:
     assert again == found
 
 
+def test_a_recommendation_says_which_profile_it_cannot_judge(machine) -> None:
+    shown = machine.content("predict", "--nodes", "1", "--size", "1MB", "--link", "12MB")
+    assert shown.code == 0
+    assert "dedup-v1-2026 is not compared" in " ".join(shown.err.split())
+
+
 def test_a_network_that_cannot_be_is_refused(machine) -> None:
     assert machine.content("predict", "--size", "8MB", "--link", "0").code == 2
     assert machine.content("predict", "--size", "8", "--link", "fast").code == 2
