@@ -64,7 +64,8 @@ def _print(url: str, said: Overview | str) -> None:
     if isinstance(said, str):
         print(f"{url}  unknown: {said}")
         return
-    print(f"{url}  a node that knows {len(said.members)} others")
+    count = len(said.members)
+    print(f"{url}  a node that knows {count} other{'' if count == 1 else 's'}")
     for one in said.holdings:
         amount = f"{one.have:,} of {one.leaves:,} blocks" if one.leaves else "nothing yet"
         print(f"  has    {one.root}  {amount}")
