@@ -13,7 +13,7 @@ import functools
 import os
 import ssl
 from contextlib import asynccontextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Protocol
 
 from ipfs_accelerate.errors import (
@@ -47,7 +47,7 @@ class TimeLimits:
     Attributes:
         connect_s: Until a connection stands, TLS included.
         first_s: From sending until the first byte of a whole answer, or the first piece of a
-            streamed one, has come.
+            streamed one, has come; in a stream with a longer ``gap_s``, connecting counts too.
         gap_s: Between two pieces of a stream.
         total_s: For the whole.
     """
@@ -149,15 +149,17 @@ class AiohttpTransport:
     async def stream(self, request: HttpRequest, limits: TimeLimits) -> AsyncIterator[HttpStream]:
         """See `Transport.stream`."""
         session = self._session()
+        timeout, head_s = _stream_timeout(limits)
         try:
-            response = await session.request(
-                request.method,
-                request.url,
-                data=request.body or None,
-                headers=request.headers,
-                timeout=_timeout(limits),
-                allow_redirects=False,
-            )
+            async with asyncio.timeout(head_s):
+                response = await session.request(
+                    request.method,
+                    request.url,
+                    data=request.body or None,
+                    headers=request.headers,
+                    timeout=timeout,
+                    allow_redirects=False,
+                )
         except (self._client_error, OSError) as error:
             raise _named(error, request.url, is_body=False) from error
         async with response:
@@ -230,13 +232,19 @@ class _AiohttpStream:
 
 
 async def _whole(response: aiohttp.ClientResponse, url: str) -> bytes:
-    announced = response.content_length or 0
-    if announced > _MOST_BODY_BYTES:
-        raise MalformedAnswerError(
-            f"{_host(url)} announces an answer of {announced} bytes",
-            details={"endpoint": _host(url), "bytes": announced},
-        )
-    return await response.read()
+    announced = response.content_length
+    if announced is not None and announced <= _MOST_BODY_BYTES:
+        return await response.read()
+    found = bytearray()
+    while announced is None and len(found) <= _MOST_BODY_BYTES:
+        data = await response.content.readany()
+        if not data:
+            return bytes(found)
+        found += data
+    raise MalformedAnswerError(
+        f"an answer of {_host(url)} is longer than {_MOST_BODY_BYTES} bytes",
+        details={"endpoint": _host(url), "limit_bytes": _MOST_BODY_BYTES},
+    )
 
 
 def _lowered(response: aiohttp.ClientResponse) -> dict[str, str]:
@@ -250,6 +258,18 @@ def _timeout(limits: TimeLimits) -> aiohttp.ClientTimeout:
     return aiohttp.ClientTimeout(  # not sock_connect, which does not count the look-up of the name
         total=limits.total_s, connect=limits.connect_s, sock_read=limits.first_s
     )
+
+
+@functools.lru_cache(maxsize=64)
+def _stream_timeout(limits: TimeLimits) -> tuple[aiohttp.ClientTimeout, float | None]:
+    """For a stream, whose gaps may be longer than its first wait: aiohttp has one limit for both.
+
+    The second is the limit until the head of the answer, where that of aiohttp is too long.
+    """
+    first_s, gap_s = limits.first_s, limits.gap_s
+    if first_s is None or (gap_s is not None and gap_s <= first_s):
+        return _timeout(limits), None
+    return _timeout(replace(limits, first_s=gap_s)), first_s
 
 
 def _host(url: str) -> str:

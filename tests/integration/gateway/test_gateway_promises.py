@@ -453,6 +453,20 @@ def test_a_deadline_ends_what_hangs_and_closes_the_connection(
         asyncio.run(main())
 
 
+@pytest.mark.parametrize("provider", ["openai", "ollama"])
+def test_pieces_may_be_further_apart_than_the_first_may_be_late(provider: str) -> None:
+    limits = TimeLimits(30.0, 0.4, 30.0, 60.0)
+    slow = Answer((TEXT[:20], TEXT[20:]))
+
+    async def main() -> str:
+        async with Gateway([endpoint("e", mock, limits=limits)]) as gate:
+            return joined(await read(gate, chat("e/m")))
+
+    with MockProvider(provider, answers=slow, latency=Latency(gap_s=0.6)) as mock:
+        assert asyncio.run(main()) == TEXT
+        assert len(mock.requests) == 1
+
+
 def has_left(requests: Sequence[object]) -> bool:
     return [seen.outcome for seen in requests] == ["client_left"]  # type: ignore[attr-defined]
 
