@@ -165,6 +165,7 @@ class Engine:
                 plan.is_stream,
             )
             self.observe(record)
+        assert ran is not None
         return ran.result, record
 
     def observe(self, record: CallRecord) -> None:

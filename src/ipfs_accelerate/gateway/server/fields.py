@@ -48,7 +48,7 @@ class Body:
         is_odd_bool = isinstance(value, bool) and kind is not bool
         if is_odd_bool or not isinstance(value, kind):
             raise refuse(self.place(name), f"this is not {what}")
-        return value
+        return value  # pyright: ignore[reportReturnType] — it is of a kind asked for
 
     def number(self, name: str, low: float, high: float) -> float | None:
         """A number within bounds."""
