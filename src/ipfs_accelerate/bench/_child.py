@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
     from ipfs_accelerate.bench.loading import LoadedCase
-    from ipfs_accelerate.bench.remote import RemoteCase
+    from ipfs_accelerate.bench.remote.case import RemoteCase
 
 __all__ = ["Worker", "main"]
 
@@ -45,12 +45,14 @@ class Worker:
         """Resolve the model, load it on the target and make the inputs."""
         from ipfs_accelerate.bench.case import BenchCase
         from ipfs_accelerate.bench.loading import load_case
-        from ipfs_accelerate.bench.remote import is_remote, load_remote
+        from ipfs_accelerate.bench.remote import is_remote
         from ipfs_accelerate.config import Settings
 
         chosen = Settings(**settings)  # type: ignore[arg-type]  # validated by pydantic
         wanted = BenchCase.from_dict(case)
         if is_remote(wanted.target):
+            from ipfs_accelerate.bench.remote.case import load_remote
+
             self._loaded = load_remote(wanted, chosen, seed=seed, input_file=input_file)
         else:
             self._loaded = load_case(

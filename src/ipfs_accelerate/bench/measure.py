@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, cast
 
 from ipfs_accelerate.bench.interference import Surroundings
 from ipfs_accelerate.bench.isolation import Child
-from ipfs_accelerate.bench.remote.targets import is_remote
+from ipfs_accelerate.bench.remote import is_remote
 from ipfs_accelerate.bench.sampling import AdaptiveSampler, SamplingPolicy, Stop, Take
 from ipfs_accelerate.bench.surroundings import EnergyMeter
 from ipfs_accelerate.bench.warmup import WarmupDetector, WarmupPolicy

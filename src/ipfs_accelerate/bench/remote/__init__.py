@@ -4,7 +4,6 @@ They are measured like any other target, but with texts, over the network, and w
 service knows: precision, memory, placement. No other capability can choose such a target.
 """
 
-from ipfs_accelerate.bench.remote.case import RemoteCase, load_remote
 from ipfs_accelerate.bench.remote.targets import is_remote, remote_targets
 
-__all__ = ["RemoteCase", "is_remote", "load_remote", "remote_targets"]
+__all__ = ["is_remote", "remote_targets"]

@@ -6,7 +6,6 @@ import os
 from typing import TYPE_CHECKING
 
 from ipfs_accelerate.errors import UnknownTargetError
-from ipfs_accelerate.gateway.configuration import configure
 from ipfs_accelerate.hardware import Precision, Support
 from ipfs_accelerate.runtimes import Target
 
@@ -36,6 +35,8 @@ def remote_targets(
     Raises:
         ConfigurationError: The tables cannot be used.
     """
+    from ipfs_accelerate.gateway.configuration import configure
+
     found = configure(settings.gateway, environ=os.environ)
     direct = {endpoint.name for endpoint in found.endpoints if endpoint.is_direct}
     names = [*(route.name for route in found.routes if route.name != "*"), *sorted(direct)]
