@@ -3,23 +3,24 @@
 from __future__ import annotations
 
 from dataclasses import asdict
-from datetime import UTC, datetime
+from datetime import datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, TypeVar, cast
 
 import click
 
+from ipfs_accelerate.cli.evidence_events import events
 from ipfs_accelerate.cli.evidence_figure import figure, slides
 from ipfs_accelerate.cli.evidence_matrix import matrix
 from ipfs_accelerate.cli.evidence_scan import scan
 from ipfs_accelerate.cli.evidence_timing import timing
 from ipfs_accelerate.cli.output import emit_json, json_option, note
-from ipfs_accelerate.cli.quantities import names, share
+from ipfs_accelerate.cli.quantities import moment, names, share
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
 
-    from ipfs_accelerate.evidence.regressions import CaseKey, CaseSeries, Report
+    from ipfs_accelerate.evidence.regressions import CaseKey, CaseSeries, OperatorReport, Report
     from ipfs_accelerate.evidence.statistics.correlation import Kind
     from ipfs_accelerate.store import Ledger, MeasurementRecord
 
@@ -35,15 +36,6 @@ def _ledger_option(function: F) -> F:
     )(function)
 
 
-def _moment(text: str) -> datetime:
-    """UTC from ``2026-01-31`` or a full ISO moment."""
-    try:
-        found = datetime.fromisoformat(text)
-    except ValueError as error:
-        raise click.BadParameter(f"{text!r} is not a moment such as 2026-01-31") from error
-    return found.astimezone(UTC) if found.tzinfo else found.replace(tzinfo=UTC)
-
-
 @click.group()
 def command() -> None:
     """Say what the measurements mean: summaries, comparisons, regressions over time."""
@@ -54,6 +46,7 @@ command.add_command(figure)
 command.add_command(slides)
 command.add_command(scan)
 command.add_command(matrix)
+command.add_command(events)
 
 
 @command.command(epilog="Example: accel evidence summary --case feature-extraction/b1/s128")
@@ -115,7 +108,7 @@ def compare(*, before: str, now: str, db: Path | None, as_json: bool) -> None:
 @command.command(epilog="Example: accel evidence aggregate --by hardware")
 @click.option("--by", "level", default="model", help="test_run, model, hardware, …")
 @click.option("--origin", type=click.Choice(_ORIGINS), default="measured", help="Only these rows.")
-@click.option("--since", type=_moment, help="Only results since then.")
+@click.option("--since", type=moment, help="Only results since then.")
 @_ledger_option
 @json_option
 def aggregate(
@@ -152,7 +145,7 @@ def correlate(*, measures: tuple[str, ...], kind: str, db: Path | None, as_json:
 
 
 @command.command(epilog="Example: accel evidence regressions --since 2026-01-01")
-@click.option("--since", type=_moment, help="Only results since then.")
+@click.option("--since", type=moment, help="Only results since then.")
 @click.option("--threshold", type=share, default="1%", help="Smaller changes do not count.")
 @click.option("--model", "models", type=names, help="Only these models, by comma.")
 @_ledger_option
@@ -167,29 +160,36 @@ def regressions(
 ) -> int:
     """Find changes in the history of every case; exit 1 when one became slower unacknowledged.
 
-    New findings are stored with an event for connectors; nothing is sent.
+    Operators are looked at too where a case was profiled often enough. New findings are stored
+    with an event for connectors; nothing is sent.
     """
-    from ipfs_accelerate.cli.evidence_view import print_regressions
+    from ipfs_accelerate.cli.evidence_view import print_operators, print_regressions
     from ipfs_accelerate.evidence.regressions import (
         accepted,
+        find_operator_changes,
         find_regressions,
         read_history,
+        read_profiles,
         store_findings,
     )
 
     ledger = _open(db)
-    history = read_history(ledger, since=since)
+    history, profiles = read_history(ledger, since=since), read_profiles(ledger, since=since)
     series = [s for s in history if not models or s.key.model_name in models]
     report = find_regressions(series, threshold=threshold)
-    if report.findings:
-        store_findings(_open(db, read_only=False), report.findings)
+    profiled = [case for case in profiles if not models or case.key.model_name in models]
+    operators = find_operator_changes(profiled, threshold=threshold)
+    findings = [*report.findings, *(one.finding for one in operators.findings)]
+    if findings:
+        store_findings(_open(db, read_only=False), findings)
     reasons = accepted(ledger)
     if as_json:
-        emit_json("evidence-regressions/1", _regressions_json(series, report, reasons))
+        facts = _regressions_json(series, report, reasons) | _operators_json(operators, reasons)
+        emit_json("evidence-regressions/1", facts)
     else:
         print_regressions(report, reasons)
-    fresh = [f for f in report.findings if f.is_regression and f.finding_id not in reasons]
-    return 1 if fresh else 0
+        print_operators(operators, reasons)
+    return int(any(f.is_regression and f.finding_id not in reasons for f in findings))
 
 
 @command.command(epilog="Example: accel evidence acknowledge 3f2a9c01 --reason 'safer kernel'")
@@ -227,6 +227,16 @@ def _regressions_json(
         "forecasts": [
             asdict(s.key) | forecast_next(s.medians_ns[last.get(s.key, 0) :]).to_dict()
             for s in series
+        ],
+    }
+
+
+def _operators_json(report: OperatorReport, reasons: Mapping[str, str]) -> dict[str, object]:
+    return {
+        "operators_examined": report.series,
+        "operator_findings": [
+            one.to_dict() | {"acknowledged": reasons.get(one.finding.finding_id)}
+            for one in report.findings
         ],
     }
 

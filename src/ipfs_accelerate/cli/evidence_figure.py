@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 from dataclasses import asdict
-from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, TypeVar
 
 import click
 
 from ipfs_accelerate.cli.output import emit_json, json_option, note
+from ipfs_accelerate.cli.quantities import moment
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -23,14 +23,6 @@ F = TypeVar("F", bound="Callable[..., object]")
 _ORIGINS = ("measured", "emulated", "simulated", "predicted", "imported")
 
 
-def _moment(text: str) -> datetime:
-    try:
-        found = datetime.fromisoformat(text)
-    except ValueError as error:
-        raise click.BadParameter(f"{text!r} is not a moment such as 2026-01-31") from error
-    return found.astimezone(UTC) if found.tzinfo else found.replace(tzinfo=UTC)
-
-
 def _selection_options(function: F) -> F:
     for option in reversed(
         (
@@ -39,7 +31,7 @@ def _selection_options(function: F) -> F:
             click.option("--case", "test_case", help="Only this workload."),
             click.option("--run", "run_id", help="Only results of this run (its whole id)."),
             click.option("--origin", type=click.Choice(_ORIGINS), default="measured"),
-            click.option("--since", type=_moment, help="Only results since then."),
+            click.option("--since", type=moment, help="Only results since then."),
             click.option("--theme", type=click.Choice(("light", "dark")), default="light"),
             click.option("--db", type=click.Path(path_type=Path), help="Ledger; see db_path."),
         )

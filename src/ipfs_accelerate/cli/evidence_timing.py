@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 import sys
-from datetime import UTC, datetime
+from datetime import datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, cast
 
 import click
 
 from ipfs_accelerate.cli.output import json_option, note
-from ipfs_accelerate.cli.quantities import names
+from ipfs_accelerate.cli.quantities import moment, names
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
@@ -23,20 +23,11 @@ __all__ = ["timing"]
 _ORIGINS = ("measured", "emulated", "simulated", "predicted", "imported")
 
 
-def _moment(text: str) -> datetime:
-    """UTC from ``2026-01-31`` or a full ISO moment."""
-    try:
-        found = datetime.fromisoformat(text)
-    except ValueError as error:
-        raise click.BadParameter(f"{text!r} is not a moment such as 2026-01-31") from error
-    return found.astimezone(UTC) if found.tzinfo else found.replace(tzinfo=UTC)
-
-
 @click.command(epilog="Example: accel evidence timing --class bert,vit --output report/")
 @click.option("--class", "classes", type=names, help="Only these key classes, by comma.")
 @click.option("--format", "forms", type=names, help="html, md, json; by comma with --output.")
 @click.option("--output", type=click.Path(path_type=Path), help="Write timing.* into this folder.")
-@click.option("--since", type=_moment, help="Only results since then.")
+@click.option("--since", type=moment, help="Only results since then.")
 @click.option("--origin", type=click.Choice(_ORIGINS), default="measured", help="Only these rows.")
 @click.option("--db", type=click.Path(path_type=Path), help="Ledger file; see the setting db_path.")
 @json_option

@@ -11,7 +11,13 @@ if TYPE_CHECKING:
 
     from rich.table import Table
 
-    from ipfs_accelerate.evidence.regressions import Finding, Report
+    from ipfs_accelerate.evidence.regressions import (
+        Change,
+        Finding,
+        OperatorFinding,
+        OperatorReport,
+        Report,
+    )
     from ipfs_accelerate.evidence.statistics.aggregate import Aggregate
     from ipfs_accelerate.evidence.statistics.rows import RowSummary
     from ipfs_accelerate.store import MeasurementRecord
@@ -20,6 +26,7 @@ __all__ = [
     "print_aggregates",
     "print_comparison",
     "print_correlations",
+    "print_operators",
     "print_regressions",
     "print_summaries",
 ]
@@ -127,10 +134,61 @@ def print_regressions(report: Report, reasons: Mapping[str, str]) -> None:
     screen.print(text)
 
 
+def print_operators(report: OperatorReport, reasons: Mapping[str, str]) -> None:
+    """Operators that changed, the largest effect first; silent where nothing was profiled."""
+    if not report.cases and not report.too_short:
+        return
+    screen = console()
+    if report.findings:
+        table = _table(
+            "Operators", "finding", "severity", "operator", "its time", "end to end", "share",
+            "target", "case", "since", "",
+        )  # fmt: skip
+        for one in report.findings:
+            table.add_row(*_operator_cells(one, reasons))
+        table.caption = "end to end: what the operator adds; measured without the profiler"
+        screen.print(table)
+        for one in report.findings:
+            _print_causes(one.finding, reasons)
+    text = f"{report.series} operators of {report.cases} profiled cases examined"
+    text += f", {len(report.findings)} changes"
+    if report.too_short:
+        text += f"; {report.too_short} profiled cases have too few profiles to say anything"
+    screen.print(text)
+
+
+def _operator_cells(one: OperatorFinding, reasons: Mapping[str, str]) -> tuple[str, ...]:
+    from rich.markup import escape
+
+    finding, change = one.finding, one.finding.change
+    name = finding.operator.text if finding.operator else ""
+    whole = "" if one.is_seen_in_whole else ", within its noise"
+    return (
+        finding.finding_id,
+        finding.severity,
+        escape(name) + (f" ({one.operators} changed)" if one.operators > 1 else ""),
+        _size(change),
+        f"{_signed(one.effect)}; {_signed(one.whole_ratio - 1)}{whole}",
+        f"{100 * one.share:.1f} %",
+        finding.key.target,
+        finding.key.test_case,
+        f"{finding.first.created_at:%Y-%m-%d %H:%M}",
+        "acknowledged" if finding.finding_id in reasons else "",
+    )
+
+
+def _size(change: Change) -> str:
+    low, high = 100 * (change.low - 1), 100 * (change.high - 1)
+    return f"{_signed(change.ratio - 1)} ({low:+.1f} to {high:+.1f})"
+
+
+def _signed(share: float) -> str:
+    return f"{100 * share:+.1f} %"
+
+
 def _finding_cells(finding: Finding, reasons: Mapping[str, str]) -> tuple[str, ...]:
     c = finding.change
-    size = f"{100 * (c.ratio - 1):+.1f} % ({100 * (c.low - 1):+.1f} to {100 * (c.high - 1):+.1f})"
-    what = size if c.kind != "variance" else f"scatter × {c.ratio:.1f}"
+    what = _size(c) if c.kind != "variance" else f"scatter × {c.ratio:.1f}"
     state = "acknowledged" if finding.finding_id in reasons else ""
     since = f"{finding.first.created_at:%Y-%m-%d %H:%M}"
     return (

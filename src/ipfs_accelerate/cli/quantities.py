@@ -1,8 +1,9 @@
-"""Options with units: ``10s``, ``8GiB``, ``2%``, ``1,8``. Each function is a click type."""
+"""Options such as ``10s``, ``8GiB``, ``2%``, ``1,8``, moments. Each function is a click type."""
 
 from __future__ import annotations
 
 import re
+from datetime import UTC, datetime
 from typing import TYPE_CHECKING
 
 import click
@@ -10,7 +11,7 @@ import click
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-__all__ = ["duration", "integers", "names", "share", "size"]
+__all__ = ["duration", "integers", "moment", "names", "share", "size"]
 
 _NUMBER = re.compile(r"\s*([0-9]+(?:\.[0-9]+)?|\.[0-9]+)\s*([A-Za-z%]*)\s*\Z")
 _NS = {"": 1e9, "ms": 1e6, "s": 1e9, "m": 60e9, "min": 60e9, "h": 3600e9}
@@ -60,6 +61,15 @@ def names(text: str) -> tuple[str, ...]:
     if not all(parts):
         raise click.BadParameter(f"{text!r} has an empty name")
     return tuple(dict.fromkeys(parts))
+
+
+def moment(text: str) -> datetime:
+    """UTC from ``2026-01-31`` or a full ISO moment."""
+    try:
+        found = datetime.fromisoformat(text)
+    except ValueError as error:
+        raise click.BadParameter(f"{text!r} is not a moment such as 2026-01-31") from error
+    return found.astimezone(UTC) if found.tzinfo else found.replace(tzinfo=UTC)
 
 
 def _amount(text: str, units: Mapping[str, float], *, example: str) -> float:

@@ -43,6 +43,7 @@ class FindingRecord:
         adjusted_p_value: For all series of its report.
         causes: What changed at the same moment; environment first.
         origin: Of the rows it is derived from.
+        operator: Whose history it is; ``None`` for that of the whole case.
     """
 
     finding_id: str
@@ -64,6 +65,7 @@ class FindingRecord:
     adjusted_p_value: float
     causes: tuple[Mapping[str, object], ...] = ()
     origin: str = "measured"
+    operator: str | None = None
 
 
 def insert_findings(

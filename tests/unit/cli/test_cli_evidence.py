@@ -125,9 +125,48 @@ def test_regressions_exit_with_1_until_acknowledged(accel):
     assert "known" in printed.out
 
 
+def test_events_tell_what_was_found_and_accepted_once(accel):
+    accel("regressions")
+    _, found = asked(accel, "events")
+    first = found["events"][0]
+    assert found["schema"].endswith("evidence-events/1")
+    assert first["kind"] == "found"
+    assert first["payload"]["target"] == "torch/cpu/fp32"
+    assert first["finding_id"] in accel("events")[1].out
+    assert asked(accel, "events", "--since", "2200-01-01")[1]["events"] == []
+    assert "no event" in accel("events", "--since", "2200-01-01")[1].out
+    assert accel("events", "--since", "yesterday")[0] == 2
+
+
+def test_a_throughput_is_never_compared_with_a_latency(accel, db):
+    """A row that has only a rate enters no comparison of times, and is refused by name."""
+    moment = START + timedelta(days=40)
+    ledger = Ledger(db)
+    ledger.record_run(RunRecord("rates", "bench run", "performance", moment))
+    row = MeasurementRecord(
+        run_id="rates", model=ModelRecord("org/model", "v1", "bert", "text", "hub"),
+        hardware=HardwareRecord("cpu", "cpu", "Test CPU", "Linux", "6.1", "host"),
+        target="torch/cpu/fp32", test_case="feature-extraction/b1/s128",
+        task="feature-extraction", batch_size=1, shapes={}, precision="fp32",
+        origin=Origin.MEASURED, status=CaseStatus.OK, created_at=moment,
+        throughput_items_per_s=1e12, tokens_per_s=1e12, peak_memory_bytes=1,
+    )  # fmt: skip
+    before = asked(accel, "aggregate", "--by", "model")[1]["groups"]
+    ledger.record_measurements([row])
+    assert row.result_id[:12] not in accel("summary", "--limit", "99", "--json")[1].out
+    other = asked(accel, "summary", "--limit", "1")[1]["results"]
+    assert asked(accel, "regressions")[1]["left_out"] == 1
+    (now,), (then,) = asked(accel, "aggregate", "--by", "model")[1]["groups"], before
+    assert now["relative_latency"] == then["relative_latency"]
+    for result in other:
+        status, printed = accel("compare", result["result_id"][:12], row.result_id[:12])
+        assert status == 2
+        assert "sample" in printed.err
+
+
 def test_an_empty_ledger_is_a_clear_answer(tmp_path, capsys):
     path = tmp_path / "empty.duckdb"
     Ledger(path)
-    for verb in ("summary", "aggregate", "regressions"):
+    for verb in ("summary", "aggregate", "events", "regressions"):
         assert _run(["evidence", verb, "--db", str(path)]) == 0
     assert "0 cases examined" in capsys.readouterr().out

@@ -16,9 +16,14 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
 
     from ipfs_accelerate.evidence.regressions.detect import Change
-    from ipfs_accelerate.evidence.regressions.history import CaseKey, CaseSeries, Point
+    from ipfs_accelerate.evidence.regressions.history import (
+        CaseKey,
+        CaseSeries,
+        Operator,
+        Point,
+    )
 
-__all__ = ["ALPHA", "THRESHOLD", "Cause", "Finding", "Report", "find_regressions"]
+__all__ = ["ALPHA", "THRESHOLD", "Cause", "Finding", "Report", "find_regressions", "severity_of"]
 
 #: Relative difference below which a change is not worth anybody's time.
 THRESHOLD = 0.01
@@ -65,6 +70,7 @@ class Finding:
         first: First run after it.
         causes: What changed with it, environment first: a machine that changed explains more than
             a commit does.
+        operator: Whose history it is; ``None`` for that of the whole case.
     """
 
     finding_id: str
@@ -75,6 +81,7 @@ class Finding:
     last_good: Point
     first: Point
     causes: tuple[Cause, ...]
+    operator: Operator | None = None
 
     @property
     def is_regression(self) -> bool:
@@ -86,6 +93,7 @@ class Finding:
         return {
             "finding_id": self.finding_id,
             **asdict(self.key),
+            "operator": self.operator and self.operator.text,
             "kind": self.change.kind,
             "severity": self.severity,
             "is_regression": self.is_regression,
@@ -152,7 +160,7 @@ def find_regressions(
 
 def _controlled(found: Sequence[tuple[CaseSeries, Change]], series: int) -> list[Finding]:
     """Findings that stand after Benjamini-Hochberg over all series; those without count as 1."""
-    quiet = series - len({case.key for case, _ in found})
+    quiet = series - len({(case.key, case.operator) for case, _ in found})
     p = adjust([c.p_value for _, c in found] + [1.0] * quiet, "benjamini-hochberg")
     return [
         _finding(case, change, float(adjusted))
@@ -164,22 +172,26 @@ def _controlled(found: Sequence[tuple[CaseSeries, Change]], series: int) -> list
 def _finding(case: CaseSeries, change: Change, adjusted: float) -> Finding:
     last, first = case.points[change.index - 1], case.points[change.index]
     parts = (*asdict(case.key).values(), last.run_id, first.run_id, change.kind)
+    if case.operator is not None:
+        parts = (*parts, case.operator.text)
     return Finding(
         finding_id=hashlib.sha256("\x1f".join(parts).encode()).hexdigest()[:12],
         key=case.key,
         change=change,
-        severity=_severity(change),
+        severity=severity_of(change),
         adjusted_p_value=adjusted,
         last_good=last,
         first=first,
         causes=_causes(case.points, change.index),
+        operator=case.operator,
     )
 
 
-def _severity(change: Change) -> Severity:
+def severity_of(change: Change, share: float = 1.0) -> Severity:
+    """How bad a change is for the whole, of which what changed took this share before."""
     if change.kind == "variance" or change.ratio <= 1:
         return "notice"
-    least = max(change.low - 1, 0.0)
+    least = share * max(change.low - 1, 0.0)
     return next(name for name, floor in _SEVERITIES if least >= floor)
 
 

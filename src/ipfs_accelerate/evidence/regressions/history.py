@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 
     from ipfs_accelerate.store import Ledger
 
-__all__ = ["CaseKey", "CaseSeries", "Point", "read_history"]
+__all__ = ["CaseKey", "CaseSeries", "Operator", "Point", "read_history"]
 
 _SQL = """
 SELECT model_name, host, device_id, device_name, target, test_case, run_id, created_at,
@@ -64,6 +64,24 @@ class CaseKey:
         return f"{self.model_name} {self.target} {self.test_case} on {self.host}"
 
 
+@dataclass(frozen=True, slots=True, order=True)
+class Operator:
+    """One operator of a profile, or all of one type.
+
+    Attributes:
+        op_type: In the words of its runtime.
+        name: Likewise; empty for all of the type together.
+    """
+
+    op_type: str
+    name: str = ""
+
+    @property
+    def text(self) -> str:
+        """For people."""
+        return f"{self.op_type} {self.name}" if self.name else f"all {self.op_type}"
+
+
 @dataclass(frozen=True, slots=True)
 class Point:
     """One run of a case.
@@ -102,11 +120,13 @@ class CaseSeries:
         key: The case.
         points: Oldest first.
         left_out: Why runs are missing: reason → how many.
+        operator: Whose times they are; ``None`` for the whole case.
     """
 
     key: CaseKey
     points: tuple[Point, ...]
     left_out: Mapping[str, int]
+    operator: Operator | None = None
 
     @property
     def medians_ns(self) -> NDArray[np.float64]:
