@@ -82,11 +82,11 @@ def test_effect_sizes_agree_on_the_direction():
 
 
 def test_a_planned_number_of_samples_finds_the_wanted_effect():
-    noise = noise_of(median_interval(RNG.lognormal(10, 0.1, 8000)))
+    noise = noise_of(median_interval(RNG.lognormal(10, 0.05, 4000)))
     n = samples_needed(noise, 0.02)
     assert minimum_detectable(noise, n) == pytest.approx(0.02, rel=0.01)
     found = sum(
-        effect_sizes(RNG.lognormal(10, 0.1, n), 1.02 * RNG.lognormal(10, 0.1, n)).verdict
+        effect_sizes(RNG.lognormal(10, 0.05, n), 1.02 * RNG.lognormal(10, 0.05, n)).verdict
         == "slower"
         for _ in range(60)
     )
@@ -174,7 +174,7 @@ def test_correlation_of_constant_or_few_pairs_has_a_reason():
 def test_the_interval_of_a_shift_covers_it_as_often_as_it_says():
     rng, covered = np.random.default_rng(5), 0
     for _ in range(150):
-        a, b = 100 + rng.exponential(5, 120), 101 + rng.exponential(5, 90)
+        a, b = 100 + rng.exponential(5, 60), 101 + rng.exponential(5, 45)
         low, high = shift_interval(a, b)
         covered += low <= 1.0 <= high
     assert 134 <= covered <= 149
