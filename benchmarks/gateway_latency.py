@@ -1,6 +1,6 @@
 """Latency that the gateway adds to the bare HTTP client's own call.
 
-    python benchmarks/gateway_latency.py [--calls 20000] [--rounds 20] [--rates 100 200 …]
+    python benchmarks/gateway_latency.py [--calls 20000] [--rounds 20] [--rates 100 …] [--seconds 12]
 
 Three ways to the same fast upstream, which runs in its own process: the bare client (aiohttp: body
 written as JSON, answer read as JSON), `Gateway.chat` in this process, and a client of the gateway's
@@ -76,9 +76,9 @@ async def one_at_a_time(ways: dict[str, Call], calls: int, rounds: int) -> None:
         )
 
 
-async def at_rates(ways: dict[str, Call], rates: list[int], calls: int) -> None:
+async def at_rates(ways: dict[str, Call], rates: list[int], seconds: float) -> None:
     generator = np.random.default_rng(0)
-    print(f"\ncalls by chance at a rate, {calls:,} each way; µs")
+    print(f"\ncalls by chance at a rate, {seconds:g} s each way; µs")
     print(f"{'rate/s':>8}{'bare p50':>10}{'p99':>8}{'gateway p50':>13}{'p99':>8}{'added p50':>11}"
           f"{'added p99':>11}{'reached':>9}")  # fmt: skip
     best = None
@@ -86,7 +86,7 @@ async def at_rates(ways: dict[str, Call], rates: list[int], calls: int) -> None:
         found: dict[str, list[int]] = {"bare": [], "gateway": []}
         reached = []
         for _ in range(4):
-            gaps_s = generator.exponential(1 / rate, max(1, calls // 4))
+            gaps_s = generator.exponential(1 / rate, max(1, round(rate * seconds / 4)))
             for name in found:
                 gc.collect()
                 times, at = await paced(ways[name], gaps_s)
@@ -129,7 +129,7 @@ async def run(args: argparse.Namespace, url: str, server_url: str) -> None:
         await one_at_a_time(ways, args.calls, args.rounds)
         gc.collect()
         before = resident_bytes()
-        await at_rates(ways, args.rates, args.calls)
+        await at_rates(ways, args.rates, args.seconds)
         gc.collect()
         grown = resident_bytes() - before
         print(f"\nresident memory {before / 2**20:.1f} MiB, grown by {grown / before:+.2%}")
@@ -143,6 +143,7 @@ def main() -> None:
     parser.add_argument("--rounds", type=int, default=20)
     rates = [100, 200, 400, 600, 800, 1000, 1250, 1500, 2000]
     parser.add_argument("--rates", type=int, nargs="*", default=rates)
+    parser.add_argument("--seconds", type=float, default=12.0, help="at each rate, each way")
     args = parser.parse_args()
     with (
         upstream() as url,
