@@ -1,6 +1,6 @@
 """Latency that the gateway adds to the bare HTTP client's own call.
 
-    python benchmarks/gateway_latency.py [--calls 20000] [--rounds 20] [--rates 100 …] [--seconds 12]
+    python benchmarks/gateway_latency.py [--calls 20000] [--rounds 20] [--rates 100 …]
 
 Three ways to the same fast upstream, which runs in its own process: the bare client (aiohttp: body
 written as JSON, answer read as JSON), `Gateway.chat` in this process, and a client of the gateway's
