@@ -51,6 +51,7 @@ class ChatStream:
         self._delivered = Delivered()
         self._channel: Channel[ChatChunk] = Channel()
         self._runner: asyncio.Task[None] | None = None
+        self._is_closed = False
         self._first_ns: int | None = None
         self._record: CallRecord | None = None
 
@@ -63,6 +64,8 @@ class ChatStream:
         Raises:
             ProviderError: The answer cannot be completed; pieces read before are not the whole.
         """
+        if self._is_closed:
+            raise StopAsyncIteration
         if self._runner is None:
             self._runner = asyncio.create_task(self._run())
         piece = await self._channel.get()
@@ -82,7 +85,8 @@ class ChatStream:
         await self.aclose()
 
     async def aclose(self) -> None:
-        """Stop reading; the service's connection is closed."""
+        """Stop reading, for good; the service's connection is closed."""
+        self._is_closed = True
         if self._runner is not None:
             self._runner.cancel()
             with contextlib.suppress(asyncio.CancelledError):

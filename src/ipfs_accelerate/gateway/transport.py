@@ -23,6 +23,7 @@ from ipfs_accelerate.errors import (
     MissingExtraError,
     StreamStalledError,
     StreamTruncatedError,
+    UsageError,
 )
 from ipfs_accelerate.gateway.wire import HttpResponse
 
@@ -122,6 +123,7 @@ class AiohttpTransport:
         self._connections = connections
         self._ssl = ssl_context
         self._opened: aiohttp.ClientSession | None = None
+        self._is_closed = False
         with contextlib.suppress(ImportError):  # now, so that no first call waits for it
             import aiohttp  # noqa: F401
         self._client_error: type[Exception] = OSError  # aiohttp's own once it is imported
@@ -167,12 +169,15 @@ class AiohttpTransport:
 
     async def close(self) -> None:
         """See `Transport.close`."""
+        self._is_closed = True
         if self._opened is not None:
             await self._opened.close()
             self._opened = None
 
     def _session(self) -> aiohttp.ClientSession:
         if self._opened is None:
+            if self._is_closed:
+                raise UsageError("the gateway is closed", hint="make another one")
             try:
                 import aiohttp
             except ImportError as error:

@@ -19,12 +19,14 @@ import pytest
 from ipfs_accelerate.errors import (
     AccelerateError,
     AllProvidersFailedError,
+    ConfigurationError,
     ConnectivityError,
     DeadlineExceededError,
     KeyRefusedError,
     MalformedAnswerError,
     RateLimitedError,
     StreamTruncatedError,
+    UsageError,
 )
 from ipfs_accelerate.gateway import (
     BlockingGateway,
@@ -608,6 +610,29 @@ def test_nothing_is_left_after_close_whatever_was_going_on() -> None:
             asyncio.run(main())
         gc.collect()
     assert (threading.active_count(), len(os.listdir("/proc/self/fd"))) == before  # noqa: PTH208
+
+
+def test_a_closed_stream_says_nothing_more_and_a_closed_gateway_asks_nobody() -> None:
+    async def main() -> None:
+        async with chain(mock) as gate:
+            fresh, begun = gate.stream(chat()), gate.stream(chat())
+            await anext(begun)
+            for stream in (fresh, begun):
+                await stream.aclose()
+                await stream.aclose()
+                assert [piece async for piece in stream] == []
+        with pytest.raises(UsageError, match="closed"):
+            await gate.ask(chat())
+
+    with MockProvider("openai") as mock:
+        asyncio.run(main())
+        assert len(mock.requests) == 1
+
+
+@pytest.mark.parametrize("url", ["http://a..b", "http://" + "a" * 70, "http://..", "http://[", "x"])
+def test_an_address_that_cannot_be_is_refused_before_anything_is_sent(url: str) -> None:
+    with pytest.raises(ConfigurationError):
+        Gateway([Endpoint("e", "ollama", url)])
 
 
 def test_the_blocking_gateway_answers_streams_and_leaves_no_thread() -> None:

@@ -264,6 +264,7 @@ def _checked(url: str, name: str) -> str:
     """Scheme and host of an address that can be used; nothing else of it is ever shown."""
     try:
         parts = urlsplit(url)
+        (parts.hostname or "").encode("idna")  # refuses empty and endless parts of a name
         is_good = (
             parts.scheme in {"http", "https"}
             and bool(parts.hostname)

@@ -7,7 +7,7 @@ import dataclasses
 import sys
 import threading
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, cast
 
 from ipfs_accelerate.errors import AccelerateError, InputError, UnknownNameError
 from ipfs_accelerate.testing.providers import Latency, MockProvider, Recorder, Replay, faults
@@ -61,7 +61,8 @@ def parse_fault(text: str) -> Fault:
     kinds = _kinds()
     if name not in kinds:
         raise UnknownNameError(name, kinds)
-    given = dict(pair.partition("=")[::2] for pair in rest.split(",") if pair)
+    pairs = [pair.partition("=") for pair in rest.split(",") if pair]
+    given: dict[str, str] = {field: value for field, _, value in pairs}
     types = {field.name: str(field.type) for field in dataclasses.fields(kinds[name])}
     values: dict[str, object] = {}
     for field, value in given.items():
@@ -71,8 +72,7 @@ def parse_fault(text: str) -> Fault:
             values[field] = _value(types[field], value)
         except ValueError as error:
             raise InputError(f"{field} of {name} cannot be {value!r}") from error
-    make: Callable[..., Fault] = kinds[name]
-    return make(**values)
+    return cast("Callable[..., Fault]", kinds[name])(**values)
 
 
 def _value(kind: str, text: str) -> object:
