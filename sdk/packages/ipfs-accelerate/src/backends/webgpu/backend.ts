@@ -1,0 +1,239 @@
+import { AccelerateError } from "../../errors/index.ts";
+import {
+  USABLE,
+  type Adapter,
+  type Backend,
+  type OpCall,
+  type OpName,
+  type OpSignature,
+  type OutputSpec,
+  type Support,
+} from "../../ops/index.ts";
+import {
+  MemoryLedger,
+  sizeOf,
+  Storage,
+  type DType,
+  type HostArray,
+  type Tensor,
+} from "../../tensor/index.ts";
+import type { Generator } from "./binding.ts";
+import { BufferPool } from "./buffers.ts";
+import { Commands } from "./commands.ts";
+import { fromDevice, toDevice, deviceBytes } from "./conversion.ts";
+import type { OpenDevice } from "./device.ts";
+import type { Kernel, Traits } from "./kernel.ts";
+import { GENERATORS } from "./kernels/index.ts";
+import { PipelineCache } from "./pipelines.ts";
+
+export type BackendState = "ready" | "lost" | "disposed";
+
+class GpuStorage extends Storage {
+  readonly buffer: GPUBuffer;
+  readonly #backend: WebGPUBackend;
+
+  constructor(backend: WebGPUBackend, dtype: DType, length: number, buffer: GPUBuffer) {
+    super(backend.memory, dtype, length, length * deviceBytes(dtype, backend.traits));
+    this.buffer = buffer;
+    this.#backend = backend;
+  }
+
+  override read(start: number, end: number, signal?: AbortSignal): Promise<HostArray> {
+    return this.#backend.readElements(this, start, end, signal);
+  }
+
+  protected override free(): void {
+    this.#backend.recycle(this.buffer);
+  }
+}
+
+/** Operations as compute shaders on one device. Open it with `openWebGPU`, which proves the adapter first. */
+export class WebGPUBackend implements Backend {
+  readonly name = "webgpu";
+  readonly adapter: Adapter;
+  readonly traits: Traits;
+  readonly features: readonly GPUFeatureName[];
+  readonly memory: MemoryLedger = new MemoryLedger();
+  readonly lost: Promise<AccelerateError>;
+  readonly buffers: BufferPool;
+  readonly pipelines: PipelineCache;
+  readonly #device: GPUDevice;
+  readonly #commands: Commands;
+  #state: BackendState = "ready";
+  #failure: AccelerateError | undefined;
+
+  constructor({ device, adapter, traits, features }: OpenDevice) {
+    this.#device = device;
+    this.adapter = adapter;
+    this.traits = traits;
+    this.features = features;
+    this.buffers = new BufferPool(device);
+    this.pipelines = new PipelineCache(device);
+    this.#commands = new Commands(device, this.pipelines);
+    this.lost = device.lost.then(({ reason, message }) => {
+      if (this.#state === "ready") this.#state = "lost";
+      return deviceLost(`${reason}${message === "" ? "" : `: ${message}`}`);
+    });
+    device.onuncapturederror = (event) => {
+      event.preventDefault();
+      this.#failure ??= asFailure(event.error);
+    };
+  }
+
+  get state(): BackendState {
+    return this.#state;
+  }
+
+  supports(call: OpSignature): Support {
+    if (this.#state !== "ready") return { usable: false, reason: `the device is ${this.#state}` };
+    if (!GENERATORS[call.op]) return { usable: false, reason: "it has no WGSL kernel" };
+    const buffers = call.inputs.filter(Boolean).length + (call.epilogue?.inputs.length ?? 0) + 2;
+    const most = this.#device.limits.maxStorageBuffersPerShaderStage;
+    if (buffers > most)
+      return { usable: false, reason: `${buffers} buffers are more than the adapter's ${most}` };
+    return USABLE;
+  }
+
+  /** The kernel of a call, to be read or compiled before its first use. */
+  kernelFor(call: OpSignature): Kernel {
+    const generate = GENERATORS[call.op] as Generator<OpName>;
+    return generate(call, this.traits);
+  }
+
+  upload(data: HostArray, dtype: DType): Storage {
+    this.#assertReady();
+    const { buffer, isFresh } = this.#acquire(data.length, dtype);
+    this.#commands.write(buffer, toDevice(data, dtype, this.traits), isFresh);
+    return new GpuStorage(this, dtype, data.length, buffer);
+  }
+
+  execute(call: OpCall, outputs: readonly OutputSpec[]): readonly Storage[] {
+    this.#assertReady();
+    if (call.op === "assign") return this.#assign(call.inputs[0]!, call.inputs[1]!, call);
+    const inputs = [...call.inputs, ...(call.epilogue?.inputs ?? [])].filter(
+      (tensor) => tensor !== undefined,
+    );
+    const storages = outputs.map(({ dtype, shape }) => this.#allocate(dtype, sizeOf(shape)));
+    const buffers = [...inputs.map(({ storage }) => storage), ...storages].map(bufferOf);
+    this.#commands.dispatch(this.kernelFor(call), buffers);
+    return storages;
+  }
+
+  /** Runs a given kernel: for tests and tuning of variants that would not be chosen. */
+  dispatch(kernel: Kernel, inputs: readonly Tensor[], output: OutputSpec): Storage {
+    const storage = this.#allocate(output.dtype, sizeOf(output.shape));
+    this.#commands.dispatch(kernel, [...inputs.map((tensor) => bufferOf(tensor.storage)), storage.buffer]);
+    return storage;
+  }
+
+  async finish(signal?: AbortSignal): Promise<void> {
+    signal?.throwIfAborted();
+    this.#assertReady();
+    await this.#orLost(this.#commands.finish(), signal);
+    this.#throwFailure();
+  }
+
+  async readElements(
+    storage: GpuStorage,
+    start: number,
+    end: number,
+    signal?: AbortSignal,
+  ): Promise<HostArray> {
+    this.#assertReady();
+    const bytes = deviceBytes(storage.dtype, this.traits);
+    // Copies begin and end at words; a half may lie in the middle of one.
+    const from = Math.floor((start * bytes) / 4) * 4;
+    const until = Math.ceil((end * bytes) / 4) * 4;
+    const raw = await this.#orLost(this.#commands.read(storage.buffer, from, until - from), signal);
+    this.#throwFailure();
+    return fromDevice(raw, start - from / bytes, end - start, storage.dtype, this.traits);
+  }
+
+  recycle(buffer: GPUBuffer): void {
+    this.buffers.release(buffer, (old) => {
+      this.#commands.destroyLater(old);
+    });
+  }
+
+  dispose(): void {
+    if (this.#state === "disposed") return;
+    this.#state = "disposed";
+    this.#device.destroy();
+  }
+
+  #assign(target: Tensor, value: Tensor, call: OpCall<"assign">): readonly Storage[] {
+    const isAliased = target.storage === value.storage;
+    // One buffer cannot be read and written in the same dispatch.
+    const source = isAliased
+      ? this.execute({ op: "copy", inputs: [value], attributes: {} }, [value])[0]!
+      : value.storage;
+    const layout = isAliased ? { ...value.layout, offset: 0, strides: stridesOf(value) } : value.layout;
+    const signature: OpSignature<"assign"> = { ...call, inputs: [target, { ...layout, dtype: value.dtype }] };
+    this.#commands.dispatch(this.kernelFor(signature), [bufferOf(source), bufferOf(target.storage)]);
+    if (isAliased) source.release();
+    return [];
+  }
+
+  #allocate(dtype: DType, length: number): GpuStorage {
+    return new GpuStorage(this, dtype, length, this.#acquire(length, dtype).buffer);
+  }
+
+  #acquire(length: number, dtype: DType): ReturnType<BufferPool["acquire"]> {
+    const bytes = length * deviceBytes(dtype, this.traits);
+    const { maxStorageBufferBindingSize: most } = this.#device.limits;
+    if (bytes > most) {
+      throw new AccelerateError(
+        "memory_limit",
+        `a tensor of ${bytes} bytes is larger than the adapter's ${most}`,
+        {
+          hint: "Split it, or use fewer bits.",
+        },
+      );
+    }
+    return this.buffers.acquire(bytes);
+  }
+
+  /** Fails when the device goes away first; otherwise a wait on a lost device may never end. */
+  async #orLost<T>(work: Promise<T>, signal?: AbortSignal): Promise<T> {
+    const lost = this.lost.then((error) => {
+      throw error;
+    });
+    lost.catch(() => undefined);
+    const result = await Promise.race([work, lost]).catch((error: unknown) => {
+      throw this.#state === "ready" ? error : deviceLost(`it is ${this.#state}`);
+    });
+    signal?.throwIfAborted();
+    return result;
+  }
+
+  #assertReady(): void {
+    if (this.#state !== "ready") throw deviceLost(`it is ${this.#state}`);
+  }
+
+  #throwFailure(): void {
+    const failure = this.#failure;
+    this.#failure = undefined;
+    if (failure) throw failure;
+  }
+}
+
+function bufferOf(storage: Storage): GPUBuffer {
+  if (storage instanceof GpuStorage) return storage.buffer;
+  throw new AccelerateError("internal", "a storage of another backend reached a kernel of webgpu");
+}
+
+function stridesOf({ shape }: Tensor): number[] {
+  return shape.map((_, axis) => sizeOf(shape.slice(axis + 1)));
+}
+
+function deviceLost(why: string): AccelerateError {
+  return new AccelerateError("device_unavailable", `the WebGPU device is gone: ${why}`, {
+    hint: "Open it again with openWebGPU() and load the models again.",
+  });
+}
+
+function asFailure(error: GPUError): AccelerateError {
+  return error instanceof GPUOutOfMemoryError
+    ? new AccelerateError("memory_limit", `the GPU has no memory left: ${error.message}`)
+    : new AccelerateError("internal", `WebGPU refused a command: ${error.message}`);
+}

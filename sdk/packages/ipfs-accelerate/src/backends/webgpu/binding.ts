@@ -1,0 +1,55 @@
+import { inferOutputs, type OpName, type OpSignature, type OutputSpec } from "../../ops/index.ts";
+import { contiguousStrides, type TensorSpec } from "../../tensor/index.ts";
+import { emitPositions, stretchedStrides } from "./indexing.ts";
+import { KernelBuilder, type Buffer, type Kernel, type Traits } from "./kernel.ts";
+import { emitProgram } from "./program.ts";
+
+/** An input with its buffer. */
+export interface Bound extends TensorSpec {
+  readonly buffer: Buffer;
+}
+
+/** A kernel under construction: inputs bound in order, then those of the epilogue, then the outputs. */
+export interface Draft {
+  readonly b: KernelBuilder;
+  readonly inputs: readonly (Bound | undefined)[];
+  readonly outputs: readonly (OutputSpec & { readonly buffer: Buffer })[];
+  /** Code that writes element `flat` of the first output, through the epilogue. */
+  readonly write: (flat: string, value: string) => string;
+}
+
+/** How one operation becomes a kernel. */
+export type Generator<K extends OpName> = (call: OpSignature<K>, traits: Traits) => Kernel;
+
+export function draft(call: OpSignature, traits: Traits): Draft {
+  const b = new KernelBuilder(traits);
+  const bind = (spec: TensorSpec): Bound => {
+    const { dtype, shape, strides, offset } = spec;
+    return { dtype, shape, strides, offset, buffer: b.input(dtype) };
+  };
+  const inputs = call.inputs.map((spec) => spec && bind(spec));
+  const extra = call.epilogue?.inputs.map(bind) ?? [];
+  const outputs = inferOutputs(call).map((spec) => ({ ...spec, buffer: b.output(spec.dtype) }));
+  const write = (flat: string, value: string): string => {
+    const first = outputs[0]!;
+    if (!call.epilogue) return first.buffer.store(flat, value);
+    const { epilogue, ...plain } = call;
+    const walk = { shape: first.shape, strides: extra.map((spec) => stretchedStrides(spec, first.shape)) };
+    const { code, positions } = emitPositions(
+      b,
+      flat,
+      walk,
+      extra.map(({ offset }) => offset),
+    );
+    const raw = { dtype: inferOutputs(plain)[0]!.dtype, value };
+    const others = extra.map(({ dtype, buffer }, i) => ({ dtype, value: buffer.load(positions[i]!) }));
+    const program = emitProgram(b, epilogue.program, [raw, ...others]);
+    return `${code}\n${program.code}\n${first.buffer.store(flat, program.result)}`;
+  };
+  return { b, inputs, outputs, write };
+}
+
+/** Row-major strides of an output. */
+export function outputStrides({ shape }: OutputSpec): number[] {
+  return contiguousStrides(shape);
+}

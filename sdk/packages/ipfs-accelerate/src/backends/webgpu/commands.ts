@@ -1,0 +1,108 @@
+import type { Kernel } from "./kernel.ts";
+import type { PipelineCache } from "./pipelines.ts";
+
+const PARAMETER_BYTES = 64 * 1024;
+/** Dispatches gathered into one submission: enough to save calls, few enough that the device starts early. */
+const LARGEST_BATCH = 64;
+
+/**
+ * Work on its way to the device, in order.
+ *
+ * Dispatches gather in one compute pass; their parameters travel in one uniform buffer, one slot each.
+ */
+export class Commands {
+  readonly #device: GPUDevice;
+  readonly #pipelines: PipelineCache;
+  readonly #uniform: GPUBuffer;
+  readonly #parameters = new Uint32Array(PARAMETER_BYTES / 4);
+  readonly #slotWords: number;
+  #encoder: GPUCommandEncoder | undefined;
+  #pass: GPUComputePassEncoder | undefined;
+  #usedWords = 0;
+  #pending = 0;
+  #toDestroy: GPUBuffer[] = [];
+
+  constructor(device: GPUDevice, pipelines: PipelineCache) {
+    this.#device = device;
+    this.#pipelines = pipelines;
+    this.#slotWords = device.limits.minUniformBufferOffsetAlignment / 4;
+    const usage = GPUBufferUsage.UNIFORM | GPUBufferUsage.COPY_DST;
+    this.#uniform = device.createBuffer({ label: "parameters", size: PARAMETER_BYTES, usage });
+  }
+
+  dispatch(kernel: Kernel, buffers: readonly GPUBuffer[]): void {
+    if (kernel.workgroups.includes(0)) return;
+    const { parameters } = kernel;
+    const slots = Math.ceil(parameters.length / this.#slotWords) * this.#slotWords;
+    if (this.#pending >= LARGEST_BATCH || this.#usedWords + slots > this.#parameters.length) this.flush();
+    const { pipeline, layout } = this.#pipelines.get(kernel);
+    const uniform = { buffer: this.#uniform, size: parameters.byteLength };
+    const resources = [uniform, ...buffers.map((buffer) => ({ buffer }))];
+    const entries = resources.map((resource, binding) => ({ binding, resource }));
+    const pass = this.#openPass();
+    pass.setPipeline(pipeline);
+    pass.setBindGroup(0, this.#device.createBindGroup({ layout, entries }), [this.#usedWords * 4]);
+    pass.dispatchWorkgroups(...kernel.workgroups);
+    this.#parameters.set(parameters, this.#usedWords);
+    this.#usedWords += slots;
+    this.#pending += 1;
+  }
+
+  /** Writes before anything submitted later, and after everything dispatched so far when the buffer was used before. */
+  write(buffer: GPUBuffer, data: ArrayBufferView<ArrayBuffer>, isFresh: boolean): void {
+    if (!isFresh) this.flush();
+    this.#device.queue.writeBuffer(buffer, 0, data);
+  }
+
+  /** Bytes of a buffer as they are after all that was dispatched; offsets in multiples of 4. */
+  async read(buffer: GPUBuffer, offset: number, bytes: number): Promise<ArrayBuffer> {
+    if (bytes === 0) return new ArrayBuffer(0);
+    const usage = GPUBufferUsage.MAP_READ | GPUBufferUsage.COPY_DST;
+    const staging = this.#device.createBuffer({ label: "staging", size: bytes, usage });
+    this.#closePass();
+    this.#openEncoder().copyBufferToBuffer(buffer, offset, staging, 0, bytes);
+    this.flush();
+    try {
+      await staging.mapAsync(GPUMapMode.READ);
+      return staging.getMappedRange().slice(0);
+    } finally {
+      staging.destroy();
+    }
+  }
+
+  /** Destroys a buffer once nothing pending uses it. */
+  destroyLater(buffer: GPUBuffer): void {
+    if (this.#encoder) this.#toDestroy.push(buffer);
+    else buffer.destroy();
+  }
+
+  flush(): void {
+    if (this.#encoder) {
+      this.#closePass();
+      this.#device.queue.writeBuffer(this.#uniform, 0, this.#parameters, 0, this.#usedWords);
+      this.#device.queue.submit([this.#encoder.finish()]);
+    }
+    this.#encoder = undefined;
+    this.#usedWords = 0;
+    this.#pending = 0;
+    for (const buffer of this.#toDestroy.splice(0)) buffer.destroy();
+  }
+
+  async finish(): Promise<void> {
+    this.flush();
+    await this.#device.queue.onSubmittedWorkDone();
+  }
+
+  #openEncoder(): GPUCommandEncoder {
+    return (this.#encoder ??= this.#device.createCommandEncoder());
+  }
+
+  #openPass(): GPUComputePassEncoder {
+    return (this.#pass ??= this.#openEncoder().beginComputePass());
+  }
+
+  #closePass(): void {
+    this.#pass?.end();
+    this.#pass = undefined;
+  }
+}
