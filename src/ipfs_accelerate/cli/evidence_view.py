@@ -139,17 +139,10 @@ def print_operators(report: OperatorReport, reasons: Mapping[str, str]) -> None:
     if not report.cases and not report.too_short:
         return
     screen = console()
-    if report.findings:
-        table = _table(
-            "Operators", "finding", "severity", "operator", "its time", "end to end", "share",
-            "target", "case", "since", "",
-        )  # fmt: skip
-        for one in report.findings:
-            table.add_row(*_operator_cells(one, reasons))
-        table.caption = "end to end: what the operator adds; measured without the profiler"
-        screen.print(table)
-        for one in report.findings:
-            _print_causes(one.finding, reasons)
+    for one in report.findings:
+        for line in _operator_lines(one, reasons):
+            screen.print(line, markup=False, soft_wrap=True)
+        _print_causes(one.finding, reasons)
     text = f"{report.series} operators of {report.cases} profiled cases examined"
     text += f", {len(report.findings)} changes"
     if report.too_short:
@@ -157,23 +150,18 @@ def print_operators(report: OperatorReport, reasons: Mapping[str, str]) -> None:
     screen.print(text)
 
 
-def _operator_cells(one: OperatorFinding, reasons: Mapping[str, str]) -> tuple[str, ...]:
-    from rich.markup import escape
-
-    finding, change = one.finding, one.finding.change
+def _operator_lines(one: OperatorFinding, reasons: Mapping[str, str]) -> tuple[str, str]:
+    finding = one.finding
     name = finding.operator.text if finding.operator else ""
-    whole = "" if one.is_seen_in_whole else ", within its noise"
+    if one.operators > 1:
+        name += f" and {one.operators - 1} more"
+    state = ", acknowledged" if finding.finding_id in reasons else ""
+    since = f"since {finding.first.created_at:%Y-%m-%d %H:%M}"
+    noise = "" if one.is_seen_in_whole else ", within the noise of the whole"
     return (
-        finding.finding_id,
-        finding.severity,
-        escape(name) + (f" ({one.operators} changed)" if one.operators > 1 else ""),
-        _size(change),
-        f"{_signed(one.effect)}; {_signed(one.whole_ratio - 1)}{whole}",
-        f"{100 * one.share:.1f} %",
-        finding.key.target,
-        finding.key.test_case,
-        f"{finding.first.created_at:%Y-%m-%d %H:%M}",
-        "acknowledged" if finding.finding_id in reasons else "",
+        f"  {finding.finding_id}  {finding.severity}{state}: {name} {_size(finding.change)}, "
+        f"end to end {_signed(one.effect)}{noise}",
+        f"  {finding.finding_id}  {finding.key.text}, {since}",
     )
 
 

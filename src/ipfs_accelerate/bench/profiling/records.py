@@ -26,10 +26,12 @@ def record_profile(profile: ModelProfile, ledger: Ledger, *, command_line: str |
     """Store a profile as a run of its own; returns the run's id."""
     run_id, now = uuid.uuid4().hex, datetime.now(UTC)
     commit, branch = git_state()
+    around = {name: profile.facts.get(name) for name in ("versions", "settings")}
+    metadata = {"version": __version__, **machine_facts(), **around}
     ledger.record_run(
         RunRecord(
             run_id, "bench profile", "profiling", now, git_commit=commit, git_branch=branch,
-            command_line=command_line, metadata={"version": __version__, **machine_facts()},
+            command_line=command_line, metadata=metadata,
         )
     )  # fmt: skip
     is_measured = profile.origin is Origin.MEASURED
