@@ -21,6 +21,8 @@ export default tseslint.config(
         { object: "Date", property: "now", message: "Pass a clock in." },
       ],
       "@typescript-eslint/consistent-type-imports": "error",
+      // isolatedDeclarations asks for the annotation.
+      "@typescript-eslint/consistent-generic-constructors": "off",
       // Kernels index typed arrays inside bounds that shape inference proved.
       "@typescript-eslint/no-non-null-assertion": "off",
       "@typescript-eslint/restrict-template-expressions": [

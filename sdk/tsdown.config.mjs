@@ -3,12 +3,14 @@ import { defineConfig } from "tsdown";
 
 const cwd = "packages/ipfs-accelerate";
 
-// Every folder with an index.ts and every file of models/ is an export path; a new one needs no edit here.
+// Every capability, backend, test suite and file of models/ is an export path; a new one needs no edit here.
 const entry = Object.fromEntries(
-  globSync(["src/**/index.ts", "src/models/*.ts", "!src/**/*.test.ts"], { cwd }).map((file) => {
-    const name = file.slice("src/".length, -".ts".length);
-    return [/(^|\/)index$/.test(name) ? name : `${name}/index`, file];
-  }),
+  globSync(["src/{,*/,backends/*/,testing/*/}index.ts", "src/models/*.ts", "!src/**/*.test.ts"], { cwd }).map(
+    (file) => {
+      const name = file.slice("src/".length, -".ts".length);
+      return [/(^|\/)index$/.test(name) ? name : `${name}/index`, file];
+    },
+  ),
 );
 
 export default defineConfig({

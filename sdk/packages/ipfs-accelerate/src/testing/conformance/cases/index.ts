@@ -1,0 +1,17 @@
+import type { ConformanceCase } from "../case.ts";
+import { attention } from "./attention.ts";
+import { choice } from "./choice.ts";
+import { elementwise } from "./elementwise.ts";
+import { linear } from "./linear.ts";
+import { normal } from "./normal.ts";
+import { structure } from "./structure.ts";
+
+/** Every case, in the order of the catalogue. */
+export const CASES: readonly ConformanceCase[] = [
+  ...structure,
+  ...elementwise,
+  ...normal,
+  ...linear,
+  ...attention,
+  ...choice,
+];
