@@ -15,7 +15,7 @@ import click
 from ipfs_accelerate.cli.output import emit_json, json_option, note
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Mapping
 
     from ipfs_accelerate.gateway import Gateway
     from ipfs_accelerate.gateway.monitoring import LedgerRecorder, Statistics
@@ -86,9 +86,35 @@ async def _serve(
     ):
         _say(server.url, None if secret else token, as_json=as_json)
         note(f"serving {', '.join(gateway.engine.table.all) or 'nothing'} until Ctrl-C")
+        loading = asyncio.create_task(_load(gateway, models))
         await _until_signal()
+        loading.cancel()
+        await asyncio.wait([loading])
     count = sum(totals.outcomes.total() for totals in statistics.calls.values())
     note(f"stopped after {count:,} {'call' if count == 1 else 'calls'}")
+
+
+async def _load(gateway: Gateway, models: Mapping[str, str]) -> None:
+    """Have each local model answer once, so that the first caller need not wait for loading."""
+    from ipfs_accelerate.errors import AccelerateError, InputError
+    from ipfs_accelerate.gateway.backend import CallContext
+    from ipfs_accelerate.gateway.configuration import LOCAL
+    from ipfs_accelerate.gateway.messages import CompletionRequest, EmbeddingRequest
+    from ipfs_accelerate.gateway.transport import TimeLimits
+
+    context = CallContext(limits=TimeLimits(None, None, None, None))
+    for name, reference in models.items():
+        (backend,) = {b for b in gateway.engine.backends.values() if b.name == LOCAL}
+        try:
+            try:
+                await backend.call(EmbeddingRequest(reference, ("ready",)), context)
+            except InputError:
+                prompt = CompletionRequest(reference, ("ready",), max_tokens=1)
+                await backend.call(prompt, context)
+        except AccelerateError as error:
+            note(f"{name} does not answer: {error}")
+        else:
+            note(f"{name} is loaded")
 
 
 def _recorder() -> LedgerRecorder:

@@ -15,8 +15,9 @@ if TYPE_CHECKING:
     from ipfs_accelerate.gateway.blocking import BlockingGateway
     from ipfs_accelerate.gateway.gateway import Gateway
     from ipfs_accelerate.gateway.messages import ChatRequest, ImagePart, Message, TextPart, Tool
-    from ipfs_accelerate.gateway.options import CallOptions
+    from ipfs_accelerate.gateway.options import CallOptions, GatewaySettings
     from ipfs_accelerate.gateway.records import AttemptRecord, CallRecord
+    from ipfs_accelerate.gateway.reliability import ReliabilitySettings
     from ipfs_accelerate.gateway.routes import (
         Allowance,
         Candidate,
@@ -27,7 +28,7 @@ if TYPE_CHECKING:
         Priority,
         Route,
     )
-    from ipfs_accelerate.gateway.sharing.sharing import SharingSettings
+    from ipfs_accelerate.gateway.sharing.settings import SharingSettings
     from ipfs_accelerate.gateway.stream import ChatStream
     from ipfs_accelerate.gateway.transport import TimeLimits
 
@@ -45,12 +46,14 @@ __all__ = [
     "ChatStream",
     "Endpoint",
     "Gateway",
+    "GatewaySettings",
     "ImagePart",
     "Key",
     "KeyStrategy",
     "Message",
     "OnRefusal",
     "Priority",
+    "ReliabilitySettings",
     "Route",
     "SharingSettings",
     "TextPart",
@@ -73,14 +76,16 @@ _LATE = {
     "ChatStream": "stream",
     "Endpoint": "routes",
     "Gateway": "gateway",
+    "GatewaySettings": "options",
     "ImagePart": "messages",
     "Key": "routes",
     "KeyStrategy": "routes",
     "Message": "messages",
     "OnRefusal": "routes",
     "Priority": "routes",
+    "ReliabilitySettings": "reliability",
     "Route": "routes",
-    "SharingSettings": "sharing.sharing",
+    "SharingSettings": "sharing.settings",
     "TextPart": "messages",
     "TimeLimits": "transport",
     "Tool": "messages",

@@ -21,13 +21,15 @@ share the work.
 from __future__ import annotations
 
 import difflib
-from dataclasses import dataclass
+from dataclasses import dataclass, fields, replace
 from typing import TYPE_CHECKING, Annotated
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
-from ipfs_accelerate.errors import ConfigurationError
+from ipfs_accelerate.errors import ConfigurationError, UnknownNameError
 from ipfs_accelerate.gateway.keys import keys_from_environment, load_secret
+from ipfs_accelerate.gateway.options import GatewaySettings
+from ipfs_accelerate.gateway.reliability import ReliabilitySettings
 from ipfs_accelerate.gateway.routes import (
     Allowance,
     Candidate,
@@ -37,7 +39,7 @@ from ipfs_accelerate.gateway.routes import (
     OnRefusal,
     Route,
 )
-from ipfs_accelerate.gateway.sharing.sharing import SharingSettings
+from ipfs_accelerate.gateway.sharing.settings import SharingSettings
 from ipfs_accelerate.gateway.transport import TimeLimits
 
 if TYPE_CHECKING:
@@ -125,6 +127,7 @@ class _Sharing(_Table):
 
 class _Gateway(_Table):
     sharing: _Sharing = _Sharing()
+    reliability: dict[str, float] = {}
     endpoints: dict[str, _Endpoint] = {}
     routes: dict[str, _Route] = {}
 
@@ -135,7 +138,7 @@ class Configuration:
 
     endpoints: tuple[Endpoint, ...]
     routes: tuple[Route, ...]
-    sharing: SharingSettings
+    settings: GatewaySettings
 
 
 def configure(
@@ -172,8 +175,19 @@ def configure(
     return Configuration(
         tuple(_endpoint(name, one, environ) for name, one in tables.items()),
         tuple(routes),
-        found.sharing.value(),
+        GatewaySettings(found.sharing.value(), _reliability(found.reliability)),
     )
+
+
+def _reliability(table: Mapping[str, float]) -> ReliabilitySettings:
+    usual = ReliabilitySettings()
+    known = {f.name: type(getattr(usual, f.name)) for f in fields(usual) if f.name != "hedged"}
+    for name, value in table.items():
+        if name not in known:
+            raise UnknownNameError(f"gateway.reliability.{name}", known)
+        if known[name] is int and value != int(value):
+            raise ConfigurationError(f"gateway.reliability.{name} is {value}, no whole number")
+    return replace(usual, **{name: known[name](value) for name, value in table.items()})
 
 
 def _evident(environ: Mapping[str, str]) -> dict[str, _Endpoint]:

@@ -23,6 +23,7 @@ if TYPE_CHECKING:
     from ipfs_accelerate.gateway.options import CallOptions
     from ipfs_accelerate.gateway.providers import RateReport
     from ipfs_accelerate.gateway.records import AttemptRecord, Observer
+    from ipfs_accelerate.gateway.reliability import ReliabilitySettings
     from ipfs_accelerate.gateway.routes import Endpoint, Route
     from ipfs_accelerate.gateway.shell import Attempt
 
@@ -62,6 +63,7 @@ class Engine:
         routes: Names callers ask for.
         backends: By name of their endpoint.
         observers: Told of every call when it has ended.
+        reliability: Numbers of the dispatcher; the usual ones when ``None``.
     """
 
     def __init__(
@@ -71,12 +73,13 @@ class Engine:
         *,
         backends: Mapping[str, Backend],
         observers: Sequence[Observer] = (),
+        reliability: ReliabilitySettings | None = None,
     ) -> None:
         self.table = RouteTable(endpoints, routes)
         self.endpoints = {endpoint.name: endpoint for endpoint in endpoints}
         self.backends = backends
         self.observers = list(observers)
-        self.dispatcher = Dispatcher(tuple(self.table.all.values()), tuple(endpoints))
+        self.dispatcher = Dispatcher(tuple(self.table.all.values()), tuple(endpoints), reliability)
         self.shell = Shell(self.dispatcher)
         self._secrets = {(e.name, k.name): k.secret for e in endpoints for k in e.keys}
 

@@ -17,8 +17,8 @@ from ipfs_accelerate.gateway.messages import (
     RerankRequest,
 )
 from ipfs_accelerate.gateway.opening import open_backends
-from ipfs_accelerate.gateway.options import CallOptions
-from ipfs_accelerate.gateway.sharing.sharing import Sharing, SharingSettings
+from ipfs_accelerate.gateway.options import CallOptions, GatewaySettings
+from ipfs_accelerate.gateway.sharing.sharing import Sharing
 from ipfs_accelerate.gateway.stream import ChatStream
 from ipfs_accelerate.gateway.transport import AiohttpTransport
 
@@ -44,7 +44,7 @@ if TYPE_CHECKING:
 __all__ = ["Gateway"]
 
 _AS_USUAL = CallOptions()
-_NOTHING = SharingSettings()
+_USUAL = GatewaySettings()
 
 
 class Gateway:
@@ -56,7 +56,7 @@ class Gateway:
         backends: Own backends by name of their endpoint, in place of those made for it.
         transport: Sends what the backends write; closed with the gateway.
         observers: Told of every call when it has ended.
-        sharing: What callers may share: joined batches, single flight, a cache.
+        settings: What callers may share, and how patient, careful and fair it is.
 
     Raises:
         ConfigurationError: Names that clash or lead nowhere, a provider's key that is missing.
@@ -77,13 +77,19 @@ class Gateway:
         backends: Mapping[str, Backend] | None = None,
         transport: Transport | None = None,
         observers: Sequence[Observer] = (),
-        sharing: SharingSettings = _NOTHING,
+        settings: GatewaySettings = _USUAL,
     ) -> None:
         self._transport = transport or AiohttpTransport()
         opened = open_backends(endpoints, self._transport, given=backends or {})
-        self.engine = Engine(endpoints, routes, backends=opened, observers=observers)
+        self.engine = Engine(
+            endpoints,
+            routes,
+            backends=opened,
+            observers=observers,
+            reliability=settings.reliability,
+        )
         self._sharing = Sharing(
-            sharing,
+            settings.sharing,
             self._ask,
             now_ns=self.engine.shell.now_ns,
             most=self.engine.most_texts,
@@ -113,7 +119,7 @@ class Gateway:
         table = (load_settings() if settings is None else settings).gateway
         variables = os.environ if environ is None else environ
         found = configure(table, environ=variables, local=local)
-        return cls(found.endpoints, found.routes, observers=observers, sharing=found.sharing)
+        return cls(found.endpoints, found.routes, observers=observers, settings=found.settings)
 
     async def chat(
         self, model: str, messages: str | Sequence[Message], *, options: CallOptions = _AS_USUAL

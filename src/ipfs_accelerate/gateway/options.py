@@ -1,12 +1,14 @@
-"""How a single request is to be treated."""
+"""How a gateway behaves, and how a single request is to be treated."""
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
+from ipfs_accelerate.gateway.reliability.settings import ReliabilitySettings
 from ipfs_accelerate.gateway.routes import Priority
+from ipfs_accelerate.gateway.sharing.settings import SharingSettings
 
-__all__ = ["CallOptions"]
+__all__ = ["CallOptions", "GatewaySettings"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -27,3 +29,16 @@ class CallOptions:
     idempotency_key: str | None = None
     may_share: bool = True
     batched: int = 1
+
+
+@dataclass(frozen=True, slots=True)
+class GatewaySettings:
+    """How a gateway behaves.
+
+    Attributes:
+        sharing: What callers may share: joined batches, single flight, a cache.
+        reliability: How patient, careful and fair it is.
+    """
+
+    sharing: SharingSettings = field(default_factory=SharingSettings)
+    reliability: ReliabilitySettings = field(default_factory=ReliabilitySettings)

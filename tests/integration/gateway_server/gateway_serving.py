@@ -11,8 +11,9 @@ import pytest
 
 from ipfs_accelerate.gateway import Candidate, Endpoint, Gateway, Key, Route
 from ipfs_accelerate.gateway.keys import Secret
+from ipfs_accelerate.gateway.options import GatewaySettings
 from ipfs_accelerate.gateway.server import GatewayServer
-from ipfs_accelerate.gateway.sharing.sharing import SharingSettings
+from ipfs_accelerate.gateway.sharing.settings import SharingSettings
 from ipfs_accelerate.testing.providers import MockProvider
 
 if TYPE_CHECKING:
@@ -68,7 +69,12 @@ def serve() -> Serve:
             records: list[CallRecord] = []
             sharing = SharingSettings(cache_bytes=cache_bytes)
             async with (
-                Gateway([endpoint], [route], observers=[records.append], sharing=sharing) as one,
+                Gateway(
+                    [endpoint],
+                    [route],
+                    observers=[records.append],
+                    settings=GatewaySettings(sharing),
+                ) as one,
                 _server(one, server) as listening,
             ):
                 yield Served(listening, one, mock, records)

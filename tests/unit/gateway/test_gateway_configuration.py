@@ -6,7 +6,7 @@ import tomllib
 
 import pytest
 
-from ipfs_accelerate.errors import ConfigurationError
+from ipfs_accelerate.errors import ConfigurationError, UsageError
 from ipfs_accelerate.gateway.configuration import configure
 from ipfs_accelerate.gateway.routes import Candidate, Endpoint, KeyStrategy, OnRefusal, Route
 
@@ -67,6 +67,18 @@ def test_keys_of_the_environment_go_to_the_service_alone_that_gave_them() -> Non
     )
     assert [key.name for key in own.keys] == ["OPENAI_API_KEY"]
     assert other.keys == ()
+
+
+def test_the_numbers_of_the_dispatcher_can_be_set() -> None:
+    table = tomllib.loads("[reliability]\nfailures_open = 9\nbackoff_s = 0.1")
+    found = configure(table, environ={}).settings.reliability
+    assert (found.failures_open, found.backoff_s, found.probes) == (9, 0.1, 2)
+
+
+@pytest.mark.parametrize("line", ["failure_open = 9", "failures_open = 1.5", "open_s = -1"])
+def test_a_wrong_number_of_the_dispatcher_is_refused(line: str) -> None:
+    with pytest.raises(UsageError):
+        configure(tomllib.loads(f"[reliability]\n{line}"), environ={})
 
 
 def test_without_tables_there_is_who_needs_none() -> None:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import sys
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from typing import TYPE_CHECKING, Protocol
 
 from ipfs_accelerate.gateway.answer import Answer
@@ -21,8 +21,9 @@ if TYPE_CHECKING:
     from ipfs_accelerate.gateway.messages import Request, Response
     from ipfs_accelerate.gateway.options import CallOptions
     from ipfs_accelerate.gateway.records import Observer
+    from ipfs_accelerate.gateway.sharing.settings import SharingSettings
 
-__all__ = ["Ask", "Sharing", "SharingSettings"]
+__all__ = ["Ask", "Sharing"]
 
 _S = 1_000_000_000
 
@@ -33,25 +34,6 @@ class Ask(Protocol):
     async def __call__(self, request: Request, options: CallOptions) -> Answer[Response]:
         """The answer."""
         ...
-
-
-@dataclass(frozen=True, slots=True)
-class SharingSettings:
-    """What callers may share; nothing by default.
-
-    Attributes:
-        window_s: How long embedding and completion requests wait for others to join.
-        most_texts: In a joined request; a service's own bound is kept in any case.
-        is_single_flight: Equal requests at the same time become one. Text only at temperature 0.
-        cache_bytes: Memory for answers; 0 keeps none.
-        ttl_s: How long an answer is kept.
-    """
-
-    window_s: float | None = None
-    most_texts: int = 64
-    is_single_flight: bool = False
-    cache_bytes: int = 0
-    ttl_s: float = 300.0
 
 
 class Sharing:

@@ -22,7 +22,8 @@ from ipfs_accelerate.gateway.options import CallOptions
 from ipfs_accelerate.gateway.records import CallRecord
 from ipfs_accelerate.gateway.sharing.joining import Joiner, Member, joined, parts
 from ipfs_accelerate.gateway.sharing.keys import group_of, identity, is_repeatable
-from ipfs_accelerate.gateway.sharing.sharing import Sharing, SharingSettings
+from ipfs_accelerate.gateway.sharing.settings import SharingSettings
+from ipfs_accelerate.gateway.sharing.sharing import Sharing
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
