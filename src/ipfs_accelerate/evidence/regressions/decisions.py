@@ -40,7 +40,7 @@ class Event:
 
     def to_dict(self) -> dict[str, object]:
         """The fields as JSON-serialisable values."""
-        return asdict(self) | {"created_at": self.created_at.isoformat()}
+        return {**asdict(self), "created_at": self.created_at.isoformat()}
 
 
 def store_findings(ledger: Ledger, findings: Iterable[Finding]) -> int:
