@@ -1,3 +1,4 @@
+import { AccelerateError } from "../errors/index.ts";
 import type { Tensor } from "../tensor/index.ts";
 import * as attention from "./attention.ts";
 import * as choice from "./choice.ts";
@@ -94,6 +95,9 @@ export type OpSignature<K extends OpName = OpName> = { [N in K]: Call<N, Inputs[
  * @throws AccelerateError `input` when inputs or attributes do not fit.
  */
 export function inferOutputs(call: OpSignature): readonly OutputSpec[] {
+  if (!Object.hasOwn(OPS, call.op)) {
+    throw new AccelerateError("unknown_name", `"${call.op}" is no operation`);
+  }
   const definition = OPS[call.op] as OpDefinition<OpAttributes[OpName]>;
   const outputs = definition.infer(call.inputs, call.attributes);
   if (!call.epilogue) return outputs;

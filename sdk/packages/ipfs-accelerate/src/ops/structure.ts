@@ -89,6 +89,10 @@ export const assign: OpDefinition<NoAttributes> = {
     const target = present("assign", inputs, 0);
     const value = present("assign", inputs, 1);
     must(target.dtype === value.dtype, () => `assign cannot put ${value.dtype} into ${target.dtype}`);
+    must(
+      target.shape.every((extent, axis) => extent <= 1 || target.strides[axis] !== 0),
+      () => `assign cannot write into a stretched view of [${target.shape}]`,
+    );
     mustHaveShape("the value of assign", value, target.shape);
     return [];
   },

@@ -103,6 +103,18 @@ export const REFUSALS: readonly Refusal[] = [
     attempt: (ops) => ops.topK(ops.zeros([1, 3]), 4),
   },
   {
+    name: "writing into a stretched view",
+    code: "input",
+    attempt: (ops) => {
+      ops.assign(ops.zeros([1, 3]).broadcastTo([2, 3]), ops.zeros([2, 3]));
+    },
+  },
+  {
+    name: "an operation that does not exist",
+    code: "unknown_name",
+    attempt: (ops) => ops.run({ op: "fft" as "copy", inputs: [ops.zeros([2])], attributes: {} }),
+  },
+  {
     name: "a disposed tensor",
     code: "usage",
     attempt: (ops) => {

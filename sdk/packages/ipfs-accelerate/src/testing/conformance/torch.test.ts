@@ -8,8 +8,10 @@ import { afterAll, expect, test } from "vitest";
 import { CpuBackend } from "../../backends/cpu/index.ts";
 import { OpSet } from "../../ops/index.ts";
 import type { Tensor } from "../../tensor/index.ts";
-import { answer, CASES, compare, uploadInputs, type Answer, type ConformanceCase } from "./index.ts";
+import { answer, CASES as ALL, compare, uploadInputs, type Answer, type ConformanceCase } from "./index.ts";
 
+// What assign leaves around its view, PyTorch is not told; the cpu's own test says it.
+const CASES = ALL.filter(({ op }) => op !== "assign");
 const SDK = path.resolve(import.meta.dirname, "../../../../..");
 const PYTHON = process.env["PYTHON"] ?? path.join(SDK, "../.venv/bin/python");
 const hasTorch = existsSync(PYTHON) && spawnSync(PYTHON, ["-c", "import torch"]).status === 0;

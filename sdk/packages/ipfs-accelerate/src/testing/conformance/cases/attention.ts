@@ -48,6 +48,9 @@ export const attention: readonly ConformanceCase[] = [
     [floats([2, 3, 5, 8]), floats([2, 5, 2]), floats([2, 5, 2])],
     { isInterleaved: false },
   ),
+  caseOf("rotation in f16", "rope", [halves([1, 2, 3, 8]), halves([3, 4]), halves([3, 4])], {
+    isInterleaved: false,
+  }),
   caseOf("attention", "attention", [q, ...kv(5)], plain),
   caseOf("attention that looks back", "attention", [q, ...kv(5)], causal),
   caseOf("attention over a longer cache", "attention", [floats([2, 4, 1, 16]), ...kv(9)], causal),

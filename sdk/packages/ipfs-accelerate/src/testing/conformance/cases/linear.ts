@@ -92,6 +92,20 @@ const convs: readonly ConformanceCase[] = [
   }),
 ];
 
+const half: readonly ConformanceCase[] = [
+  caseOf("conv in f16", "conv", [halves([1, 3, 12]), halves([4, 3, 3]), halves([4])], one, {
+    tolerance: 1e-2,
+  }),
+  caseOf("mean of windows in f16", "pool", [halves([1, 2, 8, 6])], { ...window, kind: "avg" }),
+  caseOf(
+    "matmul of f16 by 4 bits, f16 scales",
+    "quantizedMatmul",
+    [halves([3, 64]), words([6, 8]), between(0.01, 0.1, [6, 2], "f16"), words([6, 1])],
+    { bits: 4, groupSize: 32, length: 64 },
+    { tolerance: 2e-2 },
+  ),
+];
+
 const pools: readonly ConformanceCase[] = [
   caseOf("largest of windows", "pool", [floats([2, 3, 8, 6])], window),
   caseOf("largest of overlapping windows", "pool", [floats([1, 2, 9, 9])], {
@@ -163,5 +177,6 @@ export const linear: readonly ConformanceCase[] = [
   ...matmuls,
   ...convs,
   ...pools,
+  ...half,
   ...([2, 3, 4, 8] as const).flatMap(lowBits),
 ];

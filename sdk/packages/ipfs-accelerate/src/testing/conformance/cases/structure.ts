@@ -1,4 +1,4 @@
-import { bools, floats, halves, integers, caseOf, type ConformanceCase } from "../case.ts";
+import { bools, floats, halves, integers, words, caseOf, type ConformanceCase } from "../case.ts";
 
 const ids = (count: number, rows: number): ReturnType<typeof integers> => integers(0, rows, [count]);
 
@@ -18,6 +18,22 @@ export const structure: readonly ConformanceCase[] = [
   caseOf("copy of a sliced f16 view", "copy", [halves([5, 6], { slice: [0, 1, 4] })], {}),
   caseOf("copy of a stretched view", "copy", [floats([3, 1], { broadcast: [2, 3, 4] })], {}),
   caseOf("copy of bool", "copy", [bools([7])], {}),
+  caseOf(
+    "assign into a slice leaves the rest",
+    "assign",
+    [floats([2, 8, 4], { slice: [1, 3, 6] }), floats([2, 3, 4])],
+    {},
+  ),
+  caseOf(
+    "assign of a view into a permuted view",
+    "assign",
+    [floats([4, 6], { permute: [1, 0] }), floats([6, 1], { broadcast: [6, 4] })],
+    {},
+  ),
+  caseOf("assign in f16", "assign", [halves([4, 6], { slice: [1, 1, 4] }), halves([4, 3])], {}),
+  caseOf("assign of packed words", "assign", [words([3, 4]), words([3, 4])], {}),
+  caseOf("gather f16 rows", "gather", [halves([11, 5]), ids(6, 11)], { axis: 0 }),
+  caseOf("concat in f16", "concat", [halves([3, 2]), halves([3, 3])], { axis: 1 }),
   caseOf("gather rows", "gather", [floats([11, 5]), ids(6, 11)], { axis: 0 }),
   caseOf("gather in the middle, by a matrix", "gather", [floats([2, 7, 3]), integers(0, 7, [2, 2], "u32")], {
     axis: 1,
