@@ -6,7 +6,7 @@ export interface BrowserTest {
   readonly run: (context: TestContext) => Promise<void> | void;
 }
 
-export interface TestContext {
+interface TestContext {
   /** Aborted when the time of the test is up. */
   readonly signal: AbortSignal;
   /** Ends the test as skipped; the reason is counted and printed. */

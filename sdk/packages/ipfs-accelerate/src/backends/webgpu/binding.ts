@@ -1,5 +1,5 @@
 import { inferOutputs, type OpName, type OpSignature, type OutputSpec } from "../../ops/index.ts";
-import { contiguousStrides, type TensorSpec } from "../../tensor/index.ts";
+import type { TensorSpec } from "../../tensor/index.ts";
 import { emitPositions, stretchedStrides } from "./indexing.ts";
 import { KernelBuilder, type Buffer, type Kernel, type Traits } from "./kernel.ts";
 import { emitProgram } from "./program.ts";
@@ -47,9 +47,4 @@ export function draft(call: OpSignature, traits: Traits): Draft {
     return `${code}\n${program.code}\n${first.buffer.store(flat, program.result)}`;
   };
   return { b, inputs, outputs, write };
-}
-
-/** Row-major strides of an output. */
-export function outputStrides({ shape }: OutputSpec): number[] {
-  return contiguousStrides(shape);
 }

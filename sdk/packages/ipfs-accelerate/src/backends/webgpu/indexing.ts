@@ -81,3 +81,34 @@ export function stretchedStrides(layout: Layout, shape: Shape): number[] {
     return own < 0 || layout.shape[own] === 1 ? 0 : layout.strides[own]!;
   });
 }
+
+/** Code that names the coordinates of element number `flat`, axis by axis. */
+export function emitCoordinates(
+  b: KernelBuilder,
+  flat: string,
+  shape: Shape,
+): { code: string; names: string[] } {
+  const rest = b.name("r");
+  const names = shape.map(() => b.name("c"));
+  const lines = [`var ${rest} = ${flat};`];
+  for (let axis = shape.length - 1; axis >= 0; axis--) {
+    const extent = b.name("e");
+    lines.push(
+      `let ${extent} = ${b.u32(shape[axis]!)}; let ${names[axis]!} = ${rest} % ${extent}; ${rest} = ${rest} / ${extent};`,
+    );
+  }
+  return { code: lines.join("\n"), names };
+}
+
+/** The position of coordinates in a view. */
+export function positionOf(
+  b: KernelBuilder,
+  coordinates: readonly string[],
+  layout: Pick<Layout, "strides" | "offset">,
+): string {
+  return at(
+    b,
+    coordinates.map((name, axis) => step(b, name, layout.strides[axis]!)),
+    layout.offset,
+  );
+}

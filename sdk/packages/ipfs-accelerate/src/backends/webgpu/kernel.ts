@@ -136,10 +136,24 @@ export class KernelBuilder {
     this.declare(`@group(0) @binding(${at}) var<storage, ${access}> ${name}: array<${stored}>;`);
     return {
       load: (index) => loaded(dtype, stored, `${name}[${index}]`),
-      store: (index, value) => `${name}[${index}] = ${toStore(dtype, stored, value)};`,
+      store: (index, value) => {
+        if (dtype === "f16" && stored === "f32") this.declare(ROUND_TO_HALF);
+        return `${name}[${index}] = ${toStore(dtype, stored, value)};`;
+      },
     };
   }
 }
+
+/** Ties to even, as the hardware rounds; `quantizeToF16` may truncate, and does on SwiftShader. */
+export const ROUND_TO_HALF = `fn roundToHalf(x: f32) -> f32 {
+  let bits = bitcast<u32>(x);
+  let magnitude = bits & 0x7fffffffu;
+  let sign = bits & 0x80000000u;
+  if (magnitude >= 0x7f800000u) { return x; }
+  if (magnitude >= 0x477ff000u) { return bitcast<f32>(sign | 0x7f800000u); }
+  if (magnitude < 0x38800000u) { return round(x * 16777216.0) / 16777216.0; }
+  return bitcast<f32>(sign | ((magnitude + 0xfffu + ((magnitude >> 13u) & 1u)) & 0xffffe000u));
+}`;
 
 function loaded(dtype: DType, stored: string, element: string): string {
   if (stored === "f16") return `f32(${element})`;
@@ -149,7 +163,7 @@ function loaded(dtype: DType, stored: string, element: string): string {
 /** Narrow integers wrap, as they do in typed arrays. */
 function toStore(dtype: DType, stored: string, value: string): string {
   if (stored === "f16") return `f16(${value})`;
-  if (dtype === "f16") return `quantizeToF16(${value})`;
+  if (dtype === "f16") return `roundToHalf(${value})`;
   if (dtype === "bool") return `select(0u, 1u, ${value})`;
   if (dtype === "i8") return `((${value}) << 24u) >> 24u`;
   return dtype === "u8" ? `(${value}) & 255u` : value;

@@ -22,6 +22,18 @@ const POWER = `fn power(x: f32, y: f32) -> f32 {
 /** Beyond ±15 the result is ±1 in f32, while some adapters overflow. */
 const TANH = "fn tanhSafe(x: f32) -> f32 { return tanh(clamp(x, -15.0, 15.0)); }";
 
+/** WGSL allows `sin` and `cos` an error of 2^-11, and SwiftShader uses it. Source: Cephes, sinf.c. */
+export const SINE = `fn sine(x: f32, quarters: i32) -> f32 {
+  let turns = round(x * 0.6366197724);
+  let r = ((x - turns * 1.5703125) - turns * 4.837512969970703125e-4) - turns * 7.54978995489188216e-8;
+  let z = r * r;
+  let odd = ((-1.9515295891e-4 * z + 8.3321608736e-3) * z - 1.6666654611e-1) * z * r + r;
+  let even = ((2.443315711809948e-5 * z - 1.388731625493765e-3) * z + 4.166664568298827e-2) * z * z - 0.5 * z + 1.0;
+  let quadrant = (i32(turns) + quarters) & 3;
+  let value = select(odd, even, (quadrant & 1) == 1);
+  return select(value, -value, quadrant > 1);
+}`;
+
 interface Emission {
   readonly needs?: readonly string[];
   readonly code: (a: string, b: string, c: string) => string;
@@ -39,8 +51,8 @@ const EMISSIONS: Readonly<Record<Exclude<ElementFunction, "cast">, Emission>> = 
   rsqrt: call("inverseSqrt"),
   exp: call("exp"),
   log: call("log"),
-  sin: call("sin"),
-  cos: call("cos"),
+  sin: { needs: [SINE], code: (a) => `sine(${a}, 0)` },
+  cos: { needs: [SINE], code: (a) => `sine(${a}, 1)` },
   tanh: { needs: [TANH], code: (a) => `tanhSafe(${a})` },
   erf: { needs: [ERF], code: (a) => `erf(${a})` },
   sigmoid: inline((a) => `(1.0 / (1.0 + exp(-${a})))`),

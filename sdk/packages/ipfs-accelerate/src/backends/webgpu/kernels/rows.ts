@@ -24,7 +24,7 @@ interface RowPlan extends Launch {
 const LONG_ROW = 256;
 const MANY_ROWS = 1024;
 
-export function planRows(rows: number, length: number, traits: Traits): RowPlan {
+function planRows(rows: number, length: number, traits: Traits): RowPlan {
   const isGroup = length >= LONG_ROW && rows < (traits.isSoftware ? LANES : MANY_ROWS);
   return isGroup ? { ...perGroup(rows), lanes: LANES } : { ...perItem(rows), lanes: 1 };
 }
@@ -207,6 +207,57 @@ export const layerNorm: Generator<"layerNorm"> = (call, traits) =>
 
 export const rmsNorm: Generator<"rmsNorm"> = (call, traits) =>
   norm("rmsNorm", draft(padded(call, 3), traits), traits, call.attributes.epsilon, false);
+
+/** Groups of channels `[B, C, ...]`, each normalised, with a scale and bias per channel. */
+export const groupNorm: Generator<"groupNorm"> = (call, traits) => {
+  const d = draft(padded(call, 3), traits);
+  const { b, inputs, outputs } = d;
+  const x = inputs[0]!;
+  const { groups, epsilon } = call.attributes;
+  const [batch, channels] = x.shape as [number, number];
+  const perGroup = channels / groups;
+  const space = sizeOf(x.shape.slice(2));
+  const length = perGroup * space;
+  const plan = planRows(rowsOf(outputs[0]!.shape, batch * groups), length, traits);
+  const [alongBatch, alongChannel] = x.strides as [number, number];
+  const base = emitPositions(
+    b,
+    "row",
+    { shape: [batch, groups], strides: [[alongBatch, alongChannel * perGroup]] },
+    [x.offset],
+  );
+  const inner = emitPositions(
+    b,
+    "j",
+    { shape: [perGroup, ...x.shape.slice(2)], strides: [[alongChannel, ...x.strides.slice(2)]] },
+    [0],
+  );
+  const load = x.buffer.load(`base + ${inner.positions[0]!}`);
+  const n = b.u32(length);
+  const channel = `let channel = (row % ${b.u32(groups)}) * ${b.u32(perGroup)} + j / ${b.u32(space)};`;
+  const parameter = ({ buffer, strides, offset }: Bound): string =>
+    buffer.load(at(b, [step(b, "channel", strides[0]!)], offset));
+  const scaled = inputs[1] ? `x * inverse * ${parameter(inputs[1])}` : "x * inverse";
+  const value = inputs[2] ? `${scaled} + ${parameter(inputs[2])}` : scaled;
+  const lines = [
+    head(plan, b.u32(rowsOf(outputs[0]!.shape, batch * groups))),
+    `${base.code}\nlet base = ${base.positions[0]!};\nvar mean = 0.0;`,
+    loop(plan, n, `${inner.code}\nmean += ${load};`),
+    combine(d, plan, "f32", "mean", "a + b"),
+    `mean = mean / f32(${n});\nvar square = 0.0;`,
+    loop(plan, n, `${inner.code}\nlet x = ${load} - mean; square += x * x;`),
+    combine(d, plan, "f32", "square", "a + b"),
+    `let inverse = inverseSqrt(square / f32(${n}) + ${b.f32(epsilon)});`,
+    loop(
+      plan,
+      n,
+      `${inner.code}\n${channel}\nlet o = row * ${n} + j;\nlet x = ${load} - mean;\n${d.write("o", value)}`,
+    ),
+  ];
+  return b.build("groupNorm", lines.join("\n"), plan);
+};
+
+const rowsOf = (shape: readonly number[], rows: number): number => (sizeOf(shape) === 0 ? 0 : rows);
 
 /** Optional inputs at the end may be left out of a call. */
 function padded<T extends { readonly inputs: readonly unknown[] }>(call: T, count: number): T {
