@@ -16,8 +16,9 @@ demo: ## Measure a real model on every target of this machine and open the evide
 test: ## Run the tests
 	@scripts/setup dev
 	$(BIN)/python -m pytest -m "not slow" -n 2 --dist loadfile
+	scripts/node npm sdk test --silent
 
-test-interop: ## Run the tests beside a real Helia alone
+test-interop: ## Run the tests beside other implementations alone
 	@scripts/setup dev
 	$(BIN)/python -m pytest tests/interop
 
@@ -32,6 +33,7 @@ check: ## Formatting, lint, types, layers
 	$(BIN)/mypy
 	$(BIN)/pyright --warnings
 	$(BIN)/lint-imports
+	scripts/node npm sdk run check --silent
 
 bench: ## Every side-by-side measurement of benchmarks/, one table each
 	@scripts/setup dev
@@ -42,4 +44,4 @@ format: ## Rewrite the code in the house format
 	$(BIN)/ruff check --fix src tests benchmarks
 
 clean: ## Delete what the commands made (not the caches in your home)
-	rm -rf .venv out build dist .pytest_cache .mypy_cache .ruff_cache .hypothesis
+	rm -rf .venv out build dist sdk/node_modules tests/interop/node_modules .pytest_cache .mypy_cache .ruff_cache .hypothesis

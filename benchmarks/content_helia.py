@@ -1,6 +1,6 @@
 """Adding and moving one file: Helia, the JavaScript IPFS, beside the content layer.
 
-`python benchmarks/content_helia.py` needs `scripts/interop`. Everything runs on loopback, sender
+`python benchmarks/content_helia.py` needs `scripts/setup dev`. Everything runs on loopback, sender
 and receiver in processes of their own, the file in the page cache. Helia keeps its blocks in
 memory; the content layer writes a store on disk. Whoever receives starts empty each time, and
 verifies every block. The ways are measured in turns (A B C A B C …); shown is the median of
@@ -172,7 +172,7 @@ def main() -> int:
         serve(options.serve)
         return 0
     if node_binary() is None:
-        print("no Helia here: run scripts/interop", file=sys.stderr)
+        print("no Helia here: run scripts/setup dev", file=sys.stderr)
         return 3
     return compare(200 if options.full else options.size_mb, options.repeats)
 

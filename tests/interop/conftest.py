@@ -17,7 +17,7 @@ from helia_node import HeliaNode, node_binary
 @pytest.fixture(scope="session")
 def helia_is_here() -> None:
     if node_binary() is None:
-        pytest.skip("no node22 here (scripts/interop)")
+        pytest.skip("no node22 here (scripts/setup dev)")
 
 
 @pytest.fixture(scope="session")

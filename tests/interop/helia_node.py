@@ -33,7 +33,7 @@ class HeliaNode:
 
     def __init__(self, gateway: str | None = None, token: str | None = None) -> None:
         binary = node_binary()
-        assert binary is not None, "run scripts/interop"
+        assert binary is not None, "run scripts/setup dev"
         arguments = [value for value in (gateway, token) if value is not None]
         self._process = subprocess.Popen(
             [str(binary), "helia.mjs", *arguments],

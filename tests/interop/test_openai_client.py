@@ -21,7 +21,7 @@ VECTORS = Answer(vectors=((0.5, -0.25), (1.0, 0.0)))
 def node() -> Path:
     found = node_binary()
     if found is None or not (HERE / "node_modules" / "openai").exists():
-        pytest.skip("no Node with OpenAI's client here (scripts/interop)")
+        pytest.skip("no Node with OpenAI's client here (scripts/setup dev)")
     return found
 
 
