@@ -31,7 +31,7 @@ __all__ = ["sweep"]
 @click.option("--memory-limit", type=size, default="6GiB", help="Limit per class.")
 @click.option("--retry-failed", is_flag=True, help="Try again what did not work.")
 @click.option(
-    "--stale", is_flag=True, help="Try again what other library versions were tried with."
+    "--stale", is_flag=True, help="Try again what other libraries or rules were tried with."
 )
 @click.option("--db", type=click.Path(path_type=Path), help="Ledger file; see the setting db_path.")
 @json_option
@@ -128,7 +128,7 @@ def _show(result: SweepResult) -> None:
     for target, counts in result.verdicts.items():
         print(f"{target}: " + ", ".join(f"{count} {name}" for name, count in counts.items()))
     if result.parts:
-        print(f"{len(result.parts)} classes describe parts of other models and have none to try")
+        print(f"{len(result.parts)} classes describe parts of other models and were tried as such")
     print(f"tried {result.tried} of {result.planned} in {_span(result.elapsed_ns)}")
     print(f"run {result.run_id}")
     if result.stopped:

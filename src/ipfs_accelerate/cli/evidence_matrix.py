@@ -99,7 +99,7 @@ def _print(found: Matrix, total: int | None) -> None:
     from rich.table import Table
 
     from ipfs_accelerate.cli.text import console
-    from ipfs_accelerate.evidence.report.matrix import MARKS, headline
+    from ipfs_accelerate.evidence.report.matrix import MARKS, SHARE, headline
     from ipfs_accelerate.store import Verdict
 
     out = console()
@@ -109,6 +109,7 @@ def _print(found: Matrix, total: int | None) -> None:
     for target in found.targets:
         table.add_row(target, *(str(n) for n in found.counts(target).values()))
     out.print(table)
+    out.print(SHARE, style="dim")
     for change in found.changes[:_MOST_CAUSES]:
         sign = "worse" if change.is_worse else "changed"
         line = f"{sign}: {change.model_class} on {change.target}"

@@ -71,6 +71,21 @@ def test_a_killed_class_costs_only_itself_and_names_the_stage(ledger: Ledger):
 
 
 @pytest.mark.slow
+def test_every_class_has_a_verdict_a_part_that_of_its_model_and_no_model_its_reason(
+    ledger: Ledger,
+):
+    names = ("SamMaskDecoderConfig", "NougatConfig", "AyaVisionConfig")
+    result = run_sweep(SweepRequest(only=names, runtimes=("torch",)), ledger, progress=Seen())
+    found = {v.config_class: v for v in read_verdicts(ledger)}
+    part = found["SamMaskDecoderConfig"]
+    assert (part.verdict, part.first_line) == (Verdict.WORKS, "as part of SamModel")
+    assert result.parts == ["SamMaskDecoderConfig"]
+    assert found["NougatConfig"].stage == "no model"
+    assert found["AyaVisionConfig"].stage == "configure"  # 14 heads do not divide its width
+    assert list(read_matrix(ledger).without_model) == ["NougatConfig"]
+
+
+@pytest.mark.slow
 def test_a_sweep_stops_at_its_budget_and_goes_on_later(ledger: Ledger):
     clock = FakeClock()
 

@@ -11,12 +11,17 @@ import itertools
 import re
 from typing import TYPE_CHECKING, Any
 
+from ipfs_accelerate.bench.sweep.repairs import repairs
+
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
+
+    from ipfs_accelerate.bench.sweep.repairs import Repair
 
 __all__ = ["InputsNotFoundError", "describe", "find_inputs"]
 
 _BATCH, _TOKENS, _TARGET_TOKENS = 2, 8, 4
+_MOST_REPAIRS = 4  # of one set of arguments, one after the other
 _NOT_DATA = re.compile(
     r"labels|past_key|cache|return_|output_|kwargs|use_|inputs_embeds|loss|causal|session|temperature"
 )
@@ -42,27 +47,58 @@ def find_inputs(
     Raises:
         InputsNotFoundError: All sets failed.
     """
-    maker = _Maker(model)
-    first: Exception | None = None
-    names = maker.first_names()
-    seen: set[tuple[str, ...]] = set()
-    attempts = 0
-    queue = [names]
-    while queue and attempts < most_attempts:
-        names = queue.pop(0)
-        if tuple(sorted(names)) in seen:
-            continue
-        seen.add(tuple(sorted(names)))
-        for inputs in maker.sets(names):
-            attempts += 1
-            try:
-                return inputs, run(inputs)
-            except Exception as error:  # noqa: BLE001 (a model may raise anything)
-                first = first or error
-                queue += maker.further(names, error)
-            if attempts >= most_attempts:
-                break
-    raise InputsNotFoundError(f"tried {attempts} sets of inputs") from first
+    return _Search(_Maker(model), run, most_attempts).first_that_runs()
+
+
+class _Search:
+    """Tries sets of arguments; what a complaint says about one is tried before the next set."""
+
+    def __init__(self, maker: _Maker, run: Callable[[dict[str, Any]], Any], most: int) -> None:
+        self._maker, self._run, self._most = maker, run, most
+        self._error: Exception | None = None
+        self._attempts = 0
+        self._queue = [maker.first_names()]
+        self._tried: set[str] = set()
+
+    def first_that_runs(self) -> tuple[dict[str, Any], Any]:
+        """See `find_inputs`."""
+        seen: set[tuple[str, ...]] = set()
+        while self._queue and self._attempts < self._most:
+            names = self._queue.pop(0)
+            if tuple(sorted(names)) not in seen:
+                seen.add(tuple(sorted(names)))
+                for inputs in self._maker.sets(names):
+                    found = self._try(inputs, repairs_left=_MOST_REPAIRS)
+                    if found:
+                        return found
+        raise InputsNotFoundError(f"tried {self._attempts} sets of inputs") from self._error
+
+    def _try(
+        self, inputs: dict[str, Any], *, repairs_left: int, before: str = "", kind: str = ""
+    ) -> tuple[dict[str, Any], Any] | None:
+        """Run it, then what it complains of changed, as long as the complaint changes."""
+        shapes = f"{kind}{sorted(describe(inputs).items())}"
+        if self._attempts >= self._most or shapes in self._tried:
+            return None
+        self._tried.add(shapes)
+        self._attempts += 1
+        try:
+            return inputs, self._run(inputs)
+        except Exception as error:  # noqa: BLE001 (a model may raise anything)
+            self._error = self._error or error
+            complaint = str(error)
+            if complaint != before:
+                self._queue += self._maker.further(list(inputs), error)
+        if repairs_left and complaint != before:
+            if before:
+                self._maker.learn(inputs)
+            for repaired, how in self._maker.repaired(inputs, complaint):
+                found = self._try(
+                    repaired, repairs_left=repairs_left - 1, before=complaint, kind=how
+                )
+                if found:
+                    return found
+        return None
 
 
 def describe(inputs: dict[str, Any]) -> dict[str, str]:
@@ -85,6 +121,7 @@ class _Maker:
         self._config = model.config
         self._torch = torch
         self._generator = torch.Generator().manual_seed(0)
+        self._learnt: dict[str, list[Any]] = {}
         signature = inspect.signature(model.forward).parameters.values()
         usual = [p for p in signature if p.kind in {p.POSITIONAL_OR_KEYWORD, p.KEYWORD_ONLY}]
         self._parameters = [p.name for p in usual]
@@ -125,14 +162,46 @@ class _Maker:
             return [[*names, name] for name in usable] + [[*names, *usable[:2]]]
         return [[*names, "input_ids"]] if "input_ids" in absent else []
 
+    def repaired(
+        self, inputs: dict[str, Any], complaint: str
+    ) -> Iterator[tuple[dict[str, Any], str]]:
+        """The arguments with one made anew as the complaint suggests, and how that differs."""
+        shapes = {name: tuple(v.shape) for name, v in inputs.items() if hasattr(v, "shape")}
+        for repair in repairs(shapes, complaint):
+            how = f"{repair.kind} {repair.name} " if repair.kind else ""
+            yield {**inputs, repair.name: self._anew(inputs[repair.name], repair)}, how
+
+    def _anew(self, value: Any, repair: Repair) -> Any:  # noqa: ANN401
+        """Of another shape or type; what is constant, as a mask or a grid, stays so."""
+        is_int = repair.kind == "int" or (repair.kind is None and not value.is_floating_point())
+        if repair.kind == "bool":
+            return value.bool()
+        if repair.kind == "small":
+            is_float = value.is_floating_point()
+            return value.abs().clamp(max=0.9) if is_float else value.clamp(max=1)
+        if value.numel() and bool((value == value.flatten()[0]).all()):
+            filled = self._torch.full(repair.shape, value.flatten()[0].item())
+            return filled.to(self._torch.int64 if is_int else self._torch.float32)
+        if repair.kind == "float" and not value.is_floating_point():
+            return value.float()
+        if is_int:
+            limit = _TOKENS if value.is_floating_point() else int(value.max()) + 1
+            return self.integers(limit, *repair.shape)
+        return self.normal(*repair.shape)
+
+    def learn(self, inputs: dict[str, Any]) -> None:
+        """These got further than others: other sets take them first."""
+        for name, value in inputs.items():
+            known = self._learnt.setdefault(name, [])
+            if not any(k is value for k in known):
+                known.insert(0, value)
+
     def _can(self, name: str) -> bool:
         return not _NOT_DATA.search(name)
 
     def _alternatives(self, name: str) -> list[Any]:
-        for pattern, make in _BUILDERS:
-            if re.search(pattern, name):
-                return list(make(self, name))
-        return list(self.hidden(name))
+        make = next((m for pattern, m in _BUILDERS if re.search(pattern, name)), _Maker.hidden)
+        return [*self._learnt.get(name, ())[:2], *make(self, name)]
 
     # --- values ---
 
@@ -186,6 +255,7 @@ class _Maker:
         yield self.normal(_BATCH, channels, 224, 224)
         yield self.normal(_BATCH, channels, 64, 64)
         yield self.normal(16, channels, patch, patch)
+        yield self.normal(1, 16, channels, patch, patch)
 
     def grid(self, _name: str) -> Iterator[Any]:
         """One image of 4 × 4 patches."""
@@ -227,8 +297,11 @@ class _Maker:
         corner = self.integers(100, _BATCH, _TOKENS, 2)
         yield self._torch.cat([corner, corner + 50], dim=-1)
 
-    def positions(self, _name: str) -> Iterator[Any]:
-        """Consecutive places of tokens."""
+    def positions(self, name: str) -> Iterator[Any]:
+        """Consecutive places of tokens, or rows and columns of patches."""
+        if "pixel" in name or "patch" in name:
+            places = self._torch.arange(16)
+            yield self._torch.stack([places // 4, places % 4], dim=-1)[None]
         yield self._torch.arange(_TOKENS).repeat(_BATCH, 1)
         yield self._torch.arange(_TOKENS)
 

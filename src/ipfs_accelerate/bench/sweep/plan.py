@@ -2,8 +2,12 @@
 
 from __future__ import annotations
 
+import ast
+import hashlib
 from dataclasses import dataclass
+from functools import cache
 from importlib.metadata import PackageNotFoundError, version
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 from ipfs_accelerate.bench.sweep.classes import config_classes, select
@@ -15,7 +19,7 @@ if TYPE_CHECKING:
     from ipfs_accelerate.bench.sweep.classes import ConfigClass
     from ipfs_accelerate.store import StoredVerdict
 
-__all__ = ["RUNTIMES", "SweepRequest", "Trial", "plan_sweep", "versions_of"]
+__all__ = ["RULES", "RUNTIMES", "SweepRequest", "Trial", "plan_sweep", "versions_of"]
 
 #: Runtime → libraries whose version a verdict depends on.
 RUNTIMES: dict[str, tuple[str, ...]] = {
@@ -23,6 +27,11 @@ RUNTIMES: dict[str, tuple[str, ...]] = {
     "onnxruntime": ("transformers", "torch", "onnxscript", "onnxruntime"),
     "openvino": ("transformers", "torch", "onnxscript", "openvino"),
 }
+
+
+#: Beside the libraries: what the sweep itself does.
+RULES = "sweep rules"
+_RULE_MODULES = ("classes", "shrink", "inputs", "repairs", "reasons", "trial")
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,7 +44,7 @@ class SweepRequest:
         sample: So many of them, drawn; ``None`` for all.
         seed: Of the draw.
         retry_failed: Also those that did not work before.
-        retry_stale: Also those whose libraries have another version now.
+        retry_stale: Also those found with other libraries or by other rules of the sweep.
         budget_ns: No trial begins after that; ``None`` for no limit.
         timeout_ns: Of one class.
         memory_bytes: Of one class.
@@ -124,10 +133,31 @@ def _is_stale(versions: Mapping[str, str], target: str) -> bool:
 
 
 def versions_of(target: str) -> dict[str, str]:
-    """Installed versions of what a verdict on the target depends on."""
-    names = RUNTIMES[target.partition("/")[0]]
-    found = {name: _version(name) for name in names}
+    """Versions of what a verdict on the target depends on: libraries and the sweep's rules."""
+    runtime = target.partition("/")[0]
+    found = {name: _version(name) for name in RUNTIMES[runtime]}
+    found[RULES] = _rules_digest(
+        _RULE_MODULES if runtime == "torch" else (*_RULE_MODULES, "graphs")
+    )
     return {name: value for name, value in found.items() if value}
+
+
+@cache
+def _rules_digest(modules: tuple[str, ...]) -> str:
+    """Of what the modules do: comments and docstrings may change."""
+    folder = Path(__file__).parent
+    trees = (ast.parse((folder / f"{name}.py").read_text(encoding="utf-8")) for name in modules)
+    text = "".join(ast.dump(_without_docstrings(tree)) for tree in trees)
+    return hashlib.sha256(text.encode()).hexdigest()[:8]
+
+
+def _without_docstrings(tree: ast.Module) -> ast.Module:
+    for node in ast.walk(tree):
+        if isinstance(node, (ast.Module, ast.ClassDef, ast.FunctionDef)) and ast.get_docstring(
+            node
+        ):
+            node.body = node.body[1:]
+    return tree
 
 
 def _version(distribution: str) -> str | None:

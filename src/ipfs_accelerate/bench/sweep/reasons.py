@@ -59,7 +59,8 @@ def reason_of(error: BaseException) -> Reason:
         return Reason(name, line, found.category is Category.UNAVAILABLE)
     missing = _MISSING.search(str(found)) if isinstance(found, ImportError) else None
     if missing:
-        line = f"needs the library {next(g for g in missing.groups() if g)}, which is not installed"
+        name_of_it = next(g for g in missing.groups() if g)
+        line = f"needs the library {name_of_it}, which is not installed (pip install {name_of_it})"
     return Reason(name, line, bool(missing or _NEEDS_GPU.search(str(found))))
 
 

@@ -61,7 +61,7 @@ class SweepResult:
         planned: Trials it set out to do.
         tried: Trials it did.
         verdicts: Target → verdict → count.
-        parts: Configuration classes that describe a part of another model, and have none.
+        parts: Configuration classes that were tried as a part of another model.
         elapsed_ns: Of the whole.
         stopped: ``None``, ``budget`` or ``cancelled``.
     """
@@ -131,12 +131,11 @@ def _one(
     """The verdicts of one trial, counted in the result."""
     request, result = context
     name = trial.config_class.name
-    if trial.targets[0] != _TORCH and (name in broken or name in result.parts):
+    if trial.targets[0] != _TORCH and name in broken:
         return []
     told = _Told.of(server.trial(trial))
-    if told.is_part:
+    if told.model.get("is_part") and name not in result.parts:
         result.parts.append(name)
-        return []
     outcomes = list(told.outcomes(trial, request))
     if any(o["target"] == _TORCH and not Verdict(o["verdict"]).is_good for o in outcomes):
         broken.add(name)
@@ -156,14 +155,12 @@ class _Told:
         model: Class of the model.
         at: Last stage and target.
         death: How it ended, unless well.
-        is_part: Whether there is no model to try.
     """
 
     found: dict[str, dict[str, Any]] = field(default_factory=dict)
-    model: dict[str, str] = field(default_factory=dict)
+    model: dict[str, Any] = field(default_factory=dict)
     at: dict[str, str] = field(default_factory=dict)
     death: str | None = None
-    is_part: bool = False
 
     @classmethod
     def of(cls, reply: Mapping[str, Any]) -> _Told:
@@ -175,7 +172,6 @@ class _Told:
                 told.model = event
             elif "stage" in event:
                 told.at = event
-            told.is_part = told.is_part or bool(event.get("part"))
         return told
 
     def outcomes(self, trial: Trial, request: SweepRequest) -> Iterator[dict[str, Any]]:
@@ -211,6 +207,7 @@ def _record(outcome: Mapping[str, Any], trial: Trial, told: _Told, run_id: str) 
     facts = outcome.get("facts") or {}
     target = str(outcome["target"])
     versions = versions_of(target)
+    line = _line(outcome.get("first_line"), told.model)
     release = versions.get("transformers", "unknown")
     model = ModelRecord(
         model_name=f"transformers/{found.name}",
@@ -232,7 +229,7 @@ def _record(outcome: Mapping[str, Any], trial: Trial, told: _Told, run_id: str) 
         initialization_success=outcome.get("stage") not in {"instantiate", "export", "load"},
         origin=Origin.MEASURED,
         created_at=datetime.now(UTC),
-        error_message=outcome.get("first_line"),
+        error_message=None if verdict.is_good else line,
         error_type=outcome.get("error_class"),
     )
     return VerdictRecord(
@@ -242,7 +239,7 @@ def _record(outcome: Mapping[str, Any], trial: Trial, told: _Told, run_id: str) 
         elapsed_ns=int(outcome["elapsed_ns"]),
         stage=outcome.get("stage"),
         error_class=outcome.get("error_class"),
-        first_line=outcome.get("first_line"),
+        first_line=line,
         largest_error=_finite(outcome.get("largest_error")),
         allowed_error=outcome.get("allowed_error"),
         shrink_level=facts.get("level"),
@@ -250,6 +247,14 @@ def _record(outcome: Mapping[str, Any], trial: Trial, told: _Told, run_id: str) 
         parameters=facts.get("parameters"),
         versions=versions,
     )
+
+
+def _line(line: str | None, model: Mapping[str, Any]) -> str | None:
+    """The reason, with the model that stands for the class."""
+    if not model.get("is_part"):
+        return line
+    part = f"as part of {model['model']}"
+    return f"{line} ({part})" if line else part
 
 
 def _finite(value: float | None) -> float | None:

@@ -30,6 +30,7 @@ class Level:
         depth: At most so many layers; ``None`` keeps them.
         images: Sides of images.
         tables: Vocabularies, positions and experts.
+        fills: Whether fields without a value, which nothing can be built without, get one.
     """
 
     name: str
@@ -37,15 +38,17 @@ class Level:
     depth: int | None
     images: bool
     tables: bool
+    fills: bool = False
 
 
 #: From tiny to as published; the first that runs gives the verdict.
 LEVELS = (
     Level("tiny", "narrow heads", 2, images=True, tables=True),
     Level("few heads", "few heads", 4, images=True, tables=True),
+    Level("few heads, filled", "few heads", 4, images=True, tables=True, fills=True),
+    Level("narrow, all layers", "narrow heads", None, images=True, tables=True),
     Level("narrow", "few heads", 2, images=False, tables=True),
     Level("shallow", None, 2, images=False, tables=True),
-    Level("shallow, full tables", None, 2, images=False, tables=False),
     Level("as published", None, None, images=False, tables=False),
 )
 
@@ -61,6 +64,7 @@ _DEPTH = re.compile(
     r"^depths?$|_depths?$|num_.*_layers$|layers_block_nums|num_stages_layers"
 )
 _NOT_DEPTH = re.compile(r"feat_extract|conv_layers|fpn|upsampl|feature_layer|adapter|num_stages")
+_LAYER_INDEX = re.compile(r"(?:vision_feature|vision_select|mm_vision_select|select)_layers?$")
 _VOCABULARY = re.compile(r"vocab_size")
 _POSITIONS = re.compile(r"^(?:max_position_embeddings|n_positions|n_ctx|max_target_positions)$")
 _EXPERTS = re.compile(r"^(?:n|num)_(?:local_|routed_)?experts$|^moe_num_experts$")
@@ -84,6 +88,8 @@ _FILLED: dict[str, Any] = {
     "topk_group": 1,
     "vocabulary_map": {"<image>": 5},
 }
+#: The same where something can be built without, too: only where it cannot.
+_FILLED_IF_NEEDED: dict[str, Any] = {"sliding_window": 16, "prediction_length": 8}
 #: Values by the number of a layer: without them all layers are alike.
 _BY_LAYER = {"per_layer_config"}
 _HIDDEN = ("hidden_size", "d_model", "n_embd", "embed_dim", "dim")
@@ -94,7 +100,33 @@ def shrunk(config_class: Any, level: Level) -> Any:  # noqa: ANN401 (of transfor
     """A configuration at a level; `transformers` fills in what depends on other fields."""
     published = config_class()
     rules = _rules(published, level)
-    return config_class(**_small_fields(published, rules))
+    small = _small_fields(published, rules)
+    return config_class(**({**_fills(published, small), **small} if level.fills else small))
+
+
+def _fills(config: Any, small: dict[str, Any]) -> dict[str, Any]:  # noqa: ANN401
+    """Values of fields that are still empty, from the others."""
+    heads, width = _first(config, _HEADS), _first(config, _HIDDEN)
+    small_heads = next((small[n] for n in _HEADS if n in small), heads)
+    small_width = next((small[n] for n in _HIDDEN if n in small), width)
+    found: dict[str, Any] = dict(_FILLED_IF_NEEDED)
+    found["num_key_value_heads"] = small_heads
+    found["head_dim"] = small_width // small_heads if small_width and small_heads else None
+    rope, head = _value(config, "rope_parameters", None), small.get("head_dim")
+    head = head or found["head_dim"]
+    if isinstance(rope, dict) and head and "rope_type" in rope:
+        # Text, height and width of multimodal rotary positions share half a head.
+        part = int(head * rope.get("partial_rotary_factor", 1)) // 2
+        sections = [part - 2 * (part // 3), part // 3, part // 3]
+        small["rope_parameters"] = {**rope, "mrope_section": sections}
+    found["layer_types"] = ["full_attention"] * (_layer_count(small) or 0)
+    found["mlp_layer_types"] = ["dense"] * (_layer_count(small) or 0)
+    empty = {f.name for f in fields(config) if _value(config, f.name, None) is None}
+    filled = {name: value for name, value in found.items() if value and name in empty}
+    for name, value in _stated(config):
+        if hasattr(value, "to_dict") and isinstance(small.get(name), dict):
+            small[name] = {**_fills(value, small[name]), **small[name]}
+    return filled
 
 
 def _rules(config: Any, level: Level) -> list[Rule]:  # noqa: ANN401
@@ -104,6 +136,7 @@ def _rules(config: Any, level: Level) -> list[Rule]:  # noqa: ANN401
         found.append(_token_rule(config))
         found.append(_table_rule)
     if level.depth:
+        found.append(_index_rule(level.depth))
         found.append(_depth_rule(level.depth))
     if level.images:
         found.append(_image_rule(config))
@@ -117,10 +150,17 @@ def _small_fields(config: Any, rules: list[Rule]) -> dict[str, Any]:  # noqa: AN
     layers = _layer_count(config)
     for name, value in _stated(config):
         if hasattr(value, "to_dict"):
-            small[name] = {"model_type": value.model_type, **_small_fields(value, rules)}
+            kept = {"model_type": value.model_type} | _outputs_of(value)
+            small[name] = {**kept, **_small_fields(value, rules)}
         else:
             small[name] = _shrink(name, value, rules)
     return {name: _cut(value, layers, _layer_count(small)) for name, value in small.items()}
+
+
+def _outputs_of(backbone: Any) -> dict[str, Any]:  # noqa: ANN401
+    """Which stages a backbone hands on; not a field, yet its owner counts on it."""
+    stages = _value(backbone, "out_features", None)
+    return {"out_features": list(stages)} if stages else {}
 
 
 def _stated(config: Any) -> Iterator[tuple[str, Any]]:  # noqa: ANN401
@@ -190,6 +230,16 @@ def _depth_rule(depth: int) -> Rule:
     return rule
 
 
+def _index_rule(depth: int) -> Rule:
+    """A layer whose output is taken is one of those that are left."""
+
+    def rule(name: str, value: int) -> int | None:
+        is_index = _LAYER_INDEX.search(name)
+        return max(-depth, min(value, depth - 1)) if is_index else None
+
+    return rule
+
+
 def _token_rule(config: Any) -> Rule:  # noqa: ANN401
     """Token ids beyond the small vocabulary become its last ones, each another."""
     values = {v for name, v in _integers(config) if _TOKEN.search(name) and v >= _VOCABULARY_SIZE}
@@ -215,7 +265,10 @@ def _width_rule(
             return None
         if keeps_heads and _HEAD_COUNT.search(name):
             return max(1, value // factor)
-        is_width = _WIDTH.search(name) and value > _SMALLEST_WIDTH and value % (2 * factor) == 0
+        if keeps_heads and name.endswith("intermediate_size") and value >= _LARGE_WIDTH:
+            return max(8, value // factor // 8 * 8)
+        divisor = (8 if keeps_heads else 2) * factor  # kernels of experts want multiples of 8
+        is_width = _WIDTH.search(name) and value > _SMALLEST_WIDTH and value % divisor == 0
         return value // factor if is_width else None
 
     return rule

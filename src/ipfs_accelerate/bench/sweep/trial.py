@@ -9,7 +9,7 @@ from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from ipfs_accelerate.bench.sweep.classes import ConfigClass, load_config_class, model_class_of
+from ipfs_accelerate.bench.sweep.classes import ConfigClass, subject_of
 from ipfs_accelerate.bench.sweep.inputs import InputsNotFoundError, describe, find_inputs
 from ipfs_accelerate.bench.sweep.reasons import reason_of
 from ipfs_accelerate.bench.sweep.shrink import LEVELS, shrunk
@@ -24,13 +24,15 @@ if TYPE_CHECKING:
 
     from ipfs_accelerate.bench.sweep.shrink import Level
 
-__all__ = ["TORCH", "Built", "Outcome", "try_class"]
+__all__ = ["NO_MODEL", "TORCH", "Built", "Outcome", "try_class"]
 
 TORCH = "torch/cpu/fp32"
+#: The stage of what is no model: it counts neither as tried nor as a class that could be.
+NO_MODEL = "no model"
 #: Larger ones would spend the time of many classes; they get a verdict where a smaller level runs.
 LARGEST_PARAMETERS = 300_000_000
 
-_ATTEMPTS = 24
+_ATTEMPTS = 40
 
 
 @dataclass(frozen=True, slots=True)
@@ -79,20 +81,21 @@ def try_class(
     Args:
         found: The class.
         targets: ``torch/cpu/fp32`` first, where wanted.
-        emit: Takes ``{"stage": …, "target": …}``, ``{"outcome": …}``, ``{"model": …}`` and, where
-            the class describes a part of another model, ``{"part": true}``.
+        emit: Takes ``{"stage": …, "target": …}``, ``{"outcome": …}`` and ``{"model": …}``, with
+            ``"is_part"`` where the class describes a part of it.
     """
     clock = MonotonicClock()
     warnings.simplefilter("ignore")
     started_ns = clock.now_ns()
     emit({"stage": "instantiate", "target": TORCH})
     try:
-        config_class = load_config_class(found)
-        model_class = model_class_of(found, config_class)
-        if model_class is None:
-            emit({"part": True})
+        subject = subject_of(found)
+        if subject is None:
+            emit({"outcome": asdict(_no_model(clock.now_ns() - started_ns))})
             return
-        emit({"model": model_class.__name__, "model_type": config_class.model_type})
+        config_class, model_class = subject.config_class, subject.model_class
+        name, kind = model_class.__name__, config_class.model_type
+        emit({"model": name, "model_type": kind, "is_part": subject.is_part})
         built = _build(config_class, model_class, emit)
     except Exception as error:  # noqa: BLE001 (a model may raise anything)
         outcome = _failed(TORCH, error, clock.now_ns() - started_ns)
@@ -117,7 +120,17 @@ def _build(config_class: Any, model_class: Any, emit: Callable[[dict[str, object
             if error.__cause__ is not None and reason_of(error.__cause__).is_missing:
                 break
     assert furthest is not None
+    if str(furthest) == "instantiate":
+        _require_buildable(config_class, model_class)
     raise furthest
+
+
+def _require_buildable(config_class: Any, model_class: Any) -> None:  # noqa: ANN401
+    """Not even the untouched default configuration builds: that is no fault of the rules here."""
+    import torch
+
+    with _stage("configure"), torch.device("meta"):
+        model_class(config_class())
 
 
 def _build_at(
@@ -260,6 +273,17 @@ def _try_graph(
         largest_error=found.largest,
         allowed_error=found.allowed,
         facts=graph.facts,
+    )
+
+
+def _no_model(elapsed_ns: int) -> Outcome:
+    return Outcome(
+        TORCH,
+        Verdict.UNAVAILABLE,
+        elapsed_ns,
+        stage=NO_MODEL,
+        error_class="LookupError",
+        first_line="transformers has no model with a forward pass for this configuration",
     )
 
 

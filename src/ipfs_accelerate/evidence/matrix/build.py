@@ -18,6 +18,8 @@ if TYPE_CHECKING:
 __all__ = ["Cell", "FailureGroup", "Matrix", "MatrixRow", "build_matrix", "read_matrix"]
 
 _NATIVE = "torch/"
+#: Stages, as the sweep names them: no model to try; the model's own defaults are broken.
+_NO_MODEL, _CONFIGURE = "no model", "configure"
 
 
 @dataclass(frozen=True, slots=True)
@@ -28,7 +30,7 @@ class Cell:
         target: The target.
         verdict: The newest one.
         stored: Its row; ``None`` when it was not tried.
-        reason: Why it is not a good one, in one line.
+        reason: Why it is not a good one, or which model stands for a part of it, in one line.
     """
 
     target: str
@@ -86,6 +88,8 @@ class Matrix:
         changes: Since the verdicts before.
         versions: Library → versions the newest verdicts were found with.
         newest_at: UTC without zone.
+        without_model: Configuration classes that no model is built from → the reason; they are in
+            no row and no share.
     """
 
     host: str
@@ -96,6 +100,7 @@ class Matrix:
     changes: tuple[Change, ...]
     versions: Mapping[str, tuple[str, ...]]
     newest_at: datetime
+    without_model: Mapping[str, str]
 
     def counts(self, target: str) -> dict[Verdict, int]:
         """Rows by verdict, of a target, in the order of `Verdict`."""
@@ -109,6 +114,12 @@ class Matrix:
         tried = len(self.rows) - counts[Verdict.NOT_TRIED]
         good = sum(count for verdict, count in counts.items() if verdict.is_good)
         return good / tried if tried else None
+
+    def upstream_errors(self, target: str) -> int:
+        """Classes whose own default configuration cannot be built, whatever is done about it."""
+        column = self.targets.index(target)
+        found = (row.cells[column].stored for row in self.rows)
+        return sum(stored is not None and stored.stage == _CONFIGURE for stored in found)
 
     @property
     def config_classes(self) -> frozenset[str]:
@@ -152,7 +163,8 @@ def build_matrix(
     chosen = host or last.host
     if chosen not in hosts:
         raise UnknownNameError(chosen, hosts)
-    verdicts = [v for v in newest if v.host == chosen]
+    of_host = [v for v in newest if v.host == chosen]
+    verdicts = [v for v in of_host if v.stage != _NO_MODEL]
     targets = tuple(sorted({v.target for v in verdicts}, key=_native_first))
     return Matrix(
         host=chosen,
@@ -162,7 +174,12 @@ def build_matrix(
         failures=tuple(_failures(verdicts)),
         changes=tuple(changes_of(v for v in history if v.host == chosen)),
         versions=_versions(verdicts),
-        newest_at=max(v.created_at for v in verdicts),
+        newest_at=max(v.created_at for v in of_host),
+        without_model={
+            v.config_class or v.model_class: v.first_line or ""
+            for v in of_host
+            if v.stage == _NO_MODEL
+        },
     )
 
 
@@ -189,8 +206,7 @@ def _row(found: Mapping[str, StoredVerdict], targets: Sequence[str]) -> MatrixRo
 
 def _cell(target: str, stored: StoredVerdict | None, broken: StoredVerdict | None) -> Cell:
     if stored is not None:
-        reason = None if stored.verdict.is_good else stored.first_line
-        return Cell(target, stored.verdict, stored, reason)
+        return Cell(target, stored.verdict, stored, stored.first_line)
     reason = "PyTorch does not run it, so there is nothing to convert" if broken else None
     return Cell(target, Verdict.NOT_TRIED, None, reason)
 

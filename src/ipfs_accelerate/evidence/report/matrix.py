@@ -11,7 +11,7 @@ if TYPE_CHECKING:
 
     from ipfs_accelerate.evidence.matrix import Cell, Change, Matrix
 
-__all__ = ["MARKS", "headline", "render_html", "render_markdown", "to_json"]
+__all__ = ["MARKS", "SHARE", "headline", "render_html", "render_markdown", "to_json"]
 
 #: Told apart without colours too.
 MARKS = {
@@ -30,6 +30,11 @@ _MEANINGS = {
     Verdict.UNAVAILABLE: "a library or a device is missing here",
     Verdict.NOT_TRIED: "no verdict",
 }
+SHARE = (
+    "A share is classes that work or convert, of all that have a verdict on the target; what is"
+    " unavailable here counts as not working. A class that describes a part of a model has the"
+    " verdict of that model; what no model is built from counts nowhere."
+)
 _CSS_NAMES = {verdict: verdict.value.replace(" ", "-") for verdict in Verdict}
 
 
@@ -43,9 +48,11 @@ def headline(matrix: Matrix, total: int | None) -> list[str]:
     known = len(matrix.config_classes)
     lines = [f"{len(matrix.rows)} classes of models have a verdict on {matrix.host}."]
     if total:
+        absent = len(matrix.without_model)
+        but = f" that describe a model ({absent} do not)" if absent else ""
         lines = [
-            f"{known} of the {total} configuration classes of the installed transformers have a"
-            f" verdict on {matrix.host} ({known / total:.1%})."
+            f"{known} of the {total - absent} configuration classes of the installed transformers"
+            f"{but} have a verdict on {matrix.host} ({known / (total - absent):.1%})."
         ]
     for target in matrix.targets:
         share = matrix.share_working(target)
@@ -53,6 +60,12 @@ def headline(matrix: Matrix, total: int | None) -> list[str]:
         tried = len(matrix.rows) - counts[Verdict.NOT_TRIED]
         if share is not None:
             lines.append(f"{target}: {share:.1%} of {tried} tried classes work.")
+        upstream = matrix.upstream_errors(target)
+        if upstream:
+            lines.append(
+                f"{target}: {upstream} of the {counts[Verdict.ERROR]} errors are the model's own:"
+                " not even its untouched default configuration can be built."
+            )
     worse = sum(change.is_worse for change in matrix.changes)
     if worse:
         lines.append(f"{worse} that worked before do not any more.")
@@ -68,10 +81,12 @@ def to_json(matrix: Matrix, total: int | None) -> dict[str, object]:
         "versions": {name: list(values) for name, values in matrix.versions.items()},
         "configuration_classes": total,
         "with_verdict": len(matrix.config_classes),
+        "without_model": dict(matrix.without_model),
         "targets": {
             target: {
                 "counts": {v.value: n for v, n in matrix.counts(target).items()},
                 "share_working": matrix.share_working(target),
+                "upstream_errors": matrix.upstream_errors(target),
             }
             for target in matrix.targets
         },
@@ -149,7 +164,7 @@ def render_markdown(matrix: Matrix, total: int | None) -> str:
         (row.model_class, *(f"{MARKS[c.verdict]} {c.reason or ''}".strip() for c in row.cells))
         for row in matrix.rows
     ]
-    parts = ["# What works where", *headline(matrix, total)]
+    parts = ["# What works where", *headline(matrix, total), SHARE]
     parts += [_table(("target", *(v.value for v in Verdict)), counts)]
     if matrix.changes:
         parts += ["## Changes", _table(("class", "target", "before", "now", "versions"),
@@ -157,6 +172,9 @@ def render_markdown(matrix: Matrix, total: int | None) -> str:
     if failures:
         header = ("classes", "target", "stage", "error", "first line", "e.g.")
         parts += ["## Why not", _table(header, failures)]
+    if matrix.without_model:
+        absent = list(matrix.without_model.items())
+        parts += ["## No model", _table(("configuration class", "why"), absent)]
     parts += ["## Every class", legend, _table(("class", *matrix.targets), rows)]
     return "\n\n".join(parts) + "\n"
 
@@ -210,6 +228,7 @@ def render_html(matrix: Matrix, total: int | None) -> str:
         headline=headline(matrix, total),
         verdicts=[(v, MARKS[v], _CSS_NAMES[v], _MEANINGS[v]) for v in Verdict],
         marks=MARKS,
+        share=SHARE,
         css=_CSS_NAMES,
         details=_details,
         some=_some,

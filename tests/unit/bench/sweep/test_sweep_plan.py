@@ -5,7 +5,7 @@ from datetime import UTC, datetime
 import pytest
 
 from ipfs_accelerate.bench.sweep.classes import ConfigClass, config_classes, select
-from ipfs_accelerate.bench.sweep.plan import SweepRequest, plan_sweep, versions_of
+from ipfs_accelerate.bench.sweep.plan import RULES, SweepRequest, plan_sweep, versions_of
 from ipfs_accelerate.errors import InputError, UnknownNameError
 from ipfs_accelerate.store import StoredVerdict, Verdict
 
@@ -66,6 +66,14 @@ def test_another_version_of_a_library_makes_a_verdict_stale():
     known = [stored(c.name, TORCH, Verdict.WORKS) for c in CLASSES]
     known[1] = stored("LlamaConfig", TORCH, Verdict.WORKS, {"torch": "1.0"})
     assert planned(known, runtimes=("torch",), retry_stale=True) == [("LlamaConfig", (TORCH,))]
+
+
+def test_other_rules_of_the_sweep_make_a_verdict_stale():
+    known = [stored(c.name, TORCH, Verdict.WORKS) for c in CLASSES]
+    known[2] = stored("VitConfig", TORCH, Verdict.ERROR, {**versions_of(TORCH), RULES: "older"})
+    assert planned(known, runtimes=("torch",)) == []
+    assert planned(known, runtimes=("torch",), retry_stale=True) == [("VitConfig", (TORCH,))]
+    assert versions_of(TORCH)[RULES] != versions_of(ORT)[RULES]  # graphs have rules of their own
 
 
 def test_a_sample_is_the_same_for_the_same_seed_and_another_for_another():

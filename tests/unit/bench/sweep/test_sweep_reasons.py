@@ -34,7 +34,9 @@ def test_an_error_that_says_nothing_is_named():
 def test_what_is_missing_here_is_told_from_what_fails():
     timm = ImportError("\nTimmBackbone requires the timm library but it was not found in your …")
     assert reason_of(timm).is_missing
-    assert reason_of(timm).first_line == "needs the library timm, which is not installed"
+    assert reason_of(timm).first_line == (
+        "needs the library timm, which is not installed (pip install timm)"
+    )
     assert reason_of(TargetUnsupportedError("no such device")).is_missing
     assert reason_of(RuntimeError("Torch not compiled with CUDA enabled")).is_missing
     assert not reason_of(LoadError("operator Foo is unknown")).is_missing
