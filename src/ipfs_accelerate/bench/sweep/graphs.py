@@ -67,7 +67,8 @@ class Graph:
     @classmethod
     def export(cls, built: Built, folder: Path) -> Self:
         """Write the graph for the shapes of its inputs."""
-        from transformers.exporters.exporter_onnx import OnnxConfig, OnnxExporter
+        from transformers.exporters.configs import OnnxConfig
+        from transformers.exporters.exporter_onnx import OnnxExporter
 
         exporter = OnnxExporter()
         with contextlib.redirect_stdout(io.StringIO()):
