@@ -118,8 +118,8 @@ class Matrix:
     def upstream_errors(self, target: str) -> int:
         """Classes whose own default configuration cannot be built, whatever is done about it."""
         column = self.targets.index(target)
-        found = (row.cells[column].stored for row in self.rows)
-        return sum(stored is not None and stored.stage == _CONFIGURE for stored in found)
+        failed = (c for row in self.rows if (c := row.cells[column]).verdict is Verdict.ERROR)
+        return sum(c.stored is not None and c.stored.stage == _CONFIGURE for c in failed)
 
     @property
     def config_classes(self) -> frozenset[str]:

@@ -163,15 +163,16 @@ def test_what_is_no_model_is_listed_and_counts_nowhere(ledger: Ledger):
         [
             verdict("NoneModel", TORCH, Verdict.UNAVAILABLE, stage="no model", first_line=why),
             verdict("OwnModel", TORCH, Verdict.ERROR, stage="configure"),
+            verdict("LackModel", TORCH, Verdict.UNAVAILABLE, stage="configure"),
             verdict("PartModel", TORCH, Verdict.WORKS, first_line="as part of BertModel"),
         ]
     )
     found = read_matrix(ledger)
     assert found.without_model == {"NoneConfig": why}
-    assert found.share_working(TORCH) == pytest.approx(3 / 5)
+    assert found.share_working(TORCH) == pytest.approx(3 / 6)
     assert found.upstream_errors(TORCH) == 1
-    page = render_html(found, 6)
-    assert "5 of the 5 configuration classes" in page
+    page = render_html(found, 7)
+    assert "6 of the 6 configuration classes" in page
     assert "NoneConfig" in page
     part = next(r for r in found.rows if r.model_class == "PartModel")
     assert part.cells[0].reason == "as part of BertModel"
