@@ -17,6 +17,7 @@ test: ## Run the tests
 	@scripts/setup dev
 	$(BIN)/python -m pytest -m "not slow" -n 2 --dist loadfile
 	scripts/node npm sdk test --silent
+	scripts/node npm sdk run test:browsers --silent
 
 test-interop: ## Run the tests beside other implementations alone
 	@scripts/setup dev
