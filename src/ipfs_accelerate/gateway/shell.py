@@ -130,6 +130,8 @@ class Shell:
         self._attempts: dict[int, asyncio.Task[None] | _InCaller] = {}
         self._ending: set[asyncio.Future[None]] = set()
         self._timer: asyncio.TimerHandle | None = None
+        self._timer_ns = 0
+        self._wake_ns = 0
         self._ids = count(1)
 
     def next_id(self) -> int:
@@ -284,7 +286,22 @@ class Shell:
             ended.add_done_callback(self._ending.discard)
 
     def _wake_at(self, moment_ns: int) -> None:
+        """Tick at this moment or before: a timer that is early enough is left as it is.
+
+        Nearly every call has a deadline, and nearly none comes to it: a new timer for each would
+        cost more than a tick in vain now and then.
+        """
+        self._wake_ns = moment_ns
         if self._timer is not None:
+            if self._timer_ns <= moment_ns:
+                return
             self._timer.cancel()
+        self._timer_ns = moment_ns
         delay_s = max(0.0, (moment_ns - self.now_ns()) / 1e9)
-        self._timer = asyncio.get_running_loop().call_later(delay_s, self.tell, events.Tick())
+        self._timer = asyncio.get_running_loop().call_later(delay_s, self._tick)
+
+    def _tick(self) -> None:
+        self._timer = None
+        self.tell(events.Tick())
+        if self._timer is None and self._wake_ns > self.now_ns():
+            self._wake_at(self._wake_ns)
