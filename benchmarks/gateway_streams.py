@@ -9,7 +9,6 @@ on the way back, the client's own work included. The bare client (aiohttp; event
 lines and read as JSON) and `Gateway.stream` take turns. *Added* is the difference of quantiles.
 """
 
-
 from __future__ import annotations
 
 import argparse

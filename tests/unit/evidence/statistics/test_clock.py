@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING
+
 import numpy as np
 import pytest
 
@@ -11,6 +13,9 @@ from ipfs_accelerate.evidence.statistics.clock import (
     impossible_readings,
     wall_steps,
 )
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
 
 SECOND = 10**9
 EPOCH = 1_800_000_000 * SECOND
@@ -53,8 +58,15 @@ def test_the_resolution_is_what_all_durations_share() -> None:
     assert clock_resolution_ns(np.array([], dtype=np.int64)) is None
 
 
-def test_what_are_no_readings_is_refused() -> None:
-    for bad in (lambda: wall_steps([1, 2], [1]), lambda: wall_steps([2, 1], [1, 2]),
-                lambda: impossible_readings([1.5]), lambda: impossible_readings([1], [1, 2])):  # fmt: skip
-        with pytest.raises(InputError):
-            bad()
+@pytest.mark.parametrize(
+    "bad",
+    [
+        lambda: wall_steps([1, 2], [1]),
+        lambda: wall_steps([2, 1], [1, 2]),
+        lambda: impossible_readings([1.5]),
+        lambda: impossible_readings([1], [1, 2]),
+    ],
+)
+def test_what_are_no_readings_is_refused(bad: Callable[[], object]) -> None:
+    with pytest.raises(InputError):
+        bad()
