@@ -1,7 +1,7 @@
 """The one place where requests leave the process: HTTP over aiohttp, with each failure named.
 
-aiohttp and not httpx: with the same server it carried several times the requests on one core; the
-table is in the documentation, the command that makes it ``python benchmarks/gateway_clients.py``.
+aiohttp and not httpx: with the same server it was ahead for whole answers and for streams;
+``python benchmarks/gateway_clients.py`` prints by how much.
 """
 
 from __future__ import annotations
