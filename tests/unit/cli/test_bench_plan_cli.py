@@ -43,7 +43,7 @@ def result(artifact, name, **changes):
             hardware=cpu, target=ORT, test_case="unknown/b1/s8", task="unknown",
             batch_size=1, shapes={"sequence": 8}, precision="fp32", origin=Origin.MEASURED,
             status=CaseStatus.OK, created_at=MOMENT, latency_p50_ns=1000, latency_low_ns=999,
-            latency_high_ns=1001, confidence=0.95, samples_ns=(1000,), warmup_ns=(2000,),
+            latency_high_ns=1001, confidence=0.95, samples_ns=(999, 1000, 1001), warmup_ns=(2000,),
             environment={"load_wall_ns": 10**9}, metrics={"observed_ns": 2 * 10**9},
         ),
         **changes,
