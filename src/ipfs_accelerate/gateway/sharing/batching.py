@@ -74,11 +74,12 @@ class Batcher:
         group = group_of(request)
         if group is None:
             return await self._ask(request, options)
+        most = self._most(request)  # may refuse the name, before anything waits
         member = Member(next(self._names), count_texts(request))
         waiter = _Waiter(request, options, asyncio.get_running_loop().create_future())
         self._waiters[member.name] = waiter
         full = self._joiner.add(
-            group + bytes([options.priority]), member, self._now_ns(), most=self._most(request)
+            group + bytes([options.priority]), member, self._now_ns(), most=most
         )
         self._send(full)
         try:
@@ -165,8 +166,16 @@ class Batcher:
         whole = await self._ask(joined([waiter.request for waiter in waiters]), options)
         counts = [count_texts(waiter.request) for waiter in waiters]
         return [
-            Answer(part, replace(whole.record, usage=part.usage, cost=None))
-            for part in parts(whole.response, counts)
+            Answer(
+                part,
+                replace(
+                    whole.record,
+                    request_id=waiter.options.request_id or whole.record.request_id,
+                    usage=part.usage,
+                    cost=None,
+                ),
+            )
+            for part, waiter in zip(parts(whole.response, counts), waiters, strict=True)
         ]
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import secrets
 import sys
 from dataclasses import replace
 from typing import TYPE_CHECKING, Protocol
@@ -103,7 +104,9 @@ class Sharing:
         if not self._settings.is_single_flight:
             return await self._send(request, options)
         answer, shared = await self._flights.join(name, lambda: self._send(request, options))
-        return Answer(answer.response, replace(answer.record, shared=shared))
+        name_of_call = options.request_id or answer.record.request_id
+        record = replace(answer.record, shared=shared, request_id=name_of_call)
+        return Answer(answer.response, record)
 
     async def _send(self, request: Request, options: CallOptions) -> Answer[Response]:
         if self._batcher is None:
@@ -114,7 +117,7 @@ class Sharing:
         self, request: Request, options: CallOptions, response: Response, age_ns: int
     ) -> Answer[Response]:
         record = CallRecord(
-            options.request_id or "",
+            options.request_id or f"req-{secrets.token_hex(16)}",
             request.operation,
             request.model,
             options.priority,

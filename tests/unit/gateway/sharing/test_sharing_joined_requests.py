@@ -10,7 +10,12 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from ipfs_accelerate.errors import DeadlineExceededError, ProviderFailedError, RequestRefusedError
+from ipfs_accelerate.errors import (
+    DeadlineExceededError,
+    ProviderFailedError,
+    RequestRefusedError,
+    UnknownModelError,
+)
 from ipfs_accelerate.gateway.answer import Answer
 from ipfs_accelerate.gateway.messages import (
     CompletionRequest,
@@ -20,6 +25,7 @@ from ipfs_accelerate.gateway.messages import (
 )
 from ipfs_accelerate.gateway.options import CallOptions
 from ipfs_accelerate.gateway.records import CallRecord
+from ipfs_accelerate.gateway.sharing.batching import Batcher
 from ipfs_accelerate.gateway.sharing.joining import Joiner, Member, joined, parts
 from ipfs_accelerate.gateway.sharing.keys import group_of, identity, is_repeatable
 from ipfs_accelerate.gateway.sharing.settings import SharingSettings
@@ -119,6 +125,39 @@ def test_a_service_that_is_down_is_not_asked_again_for_each_text() -> None:
         answers = await all_of(sharing(service), [embed("a"), embed("down")])
         assert all(isinstance(answer, ProviderFailedError) for answer in answers)
         assert len(service.sent) == 1
+
+    asyncio.run(main())
+
+
+def test_each_caller_gets_its_own_name_back() -> None:
+    async def main() -> None:
+        settings = SharingSettings(window_s=0.0, is_single_flight=True, cache_bytes=10_000)
+        shared = sharing(Service(), settings)
+        names = ["one", "two", "three"]
+        texts = ["a", "b", "a"]
+        calls = [
+            shared.ask(embed(text), CallOptions(request_id=name))
+            for name, text in zip(names, texts, strict=True)
+        ]
+        answers = await asyncio.gather(*calls)
+        assert [answer.record.request_id for answer in answers] == names
+        kept = await shared.ask(embed("a"), CallOptions())
+        assert kept.record.is_cached
+        assert kept.record.request_id.startswith("req-")
+
+    asyncio.run(main())
+
+
+def test_a_request_that_is_refused_at_once_leaves_nothing_behind() -> None:
+    def refuse(_: Request) -> int:
+        raise UnknownModelError("m", [])
+
+    async def main() -> None:
+        service = Service()
+        batcher = Batcher(service.ask, Joiner(window_ns=1), now_ns=lambda: 0, most=refuse)
+        with pytest.raises(UnknownModelError):
+            await batcher.ask(embed("a"), CallOptions())
+        assert not batcher._waiters
 
     asyncio.run(main())
 
