@@ -1,7 +1,12 @@
 import { defineConfig, type ViteUserConfig } from "vitest/config";
 
 const config: ViteUserConfig = defineConfig({
-  test: { include: ["packages/*/src/**/*.test.ts"], testTimeout: 60_000, maxWorkers: 2 },
+  test: {
+    include: ["packages/*/src/**/*.test.ts"],
+    testTimeout: 60_000,
+    maxWorkers: 2,
+    globalSetup: "scripts/vitest-references.mjs",
+  },
 });
 
 export default config;

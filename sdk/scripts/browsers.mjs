@@ -10,6 +10,7 @@ import { BROWSERS } from "./browsers/browsers.mjs";
 import { bundleTests } from "./browsers/bundle.mjs";
 import { countOutcomes, describe, toJUnit } from "./browsers/report.mjs";
 import { REALMS, runInBrowser } from "./browsers/session.mjs";
+import { servedReferences } from "./references.mjs";
 
 const ROOT = path.resolve(import.meta.dirname, "..");
 const EXIT = { ok: 0, finding: 1, usage: 2, unavailable: 3 };
@@ -46,6 +47,7 @@ async function main() {
   }
   const pattern = options.files ?? ["packages/*/src/**/*.browser.ts", "tests/browsers/*.browser.ts"];
   const files = await bundleTests(globSync(pattern, { cwd: ROOT, absolute: true }).sort());
+  for (const [name, content] of servedReferences()) files.set(name, content);
   const realms = options.realm === undefined ? REALMS : [options.realm];
   const records = [];
   for (const name of options.browser === undefined ? Object.keys(BROWSERS) : [options.browser]) {

@@ -1,0 +1,34 @@
+import { AccelerateError } from "../errors/index.ts";
+import type { OpSet } from "../ops/index.ts";
+import type { LoadOptions, PrecisionPlan, WeightSource } from "../weights/index.ts";
+
+/** What a model is loaded from, and where to. */
+export interface Checkpoint {
+  /** The parsed `config.json`. */
+  readonly config: Readonly<Record<string, unknown>>;
+  readonly weights: WeightSource;
+  /** Text of the other files beside it, by name: `tokenizer.json`, `preprocessor_config.json`; absent: undefined. */
+  readonly files?: ReadonlyMap<string, string>;
+}
+
+export interface ModelOptions extends LoadOptions {
+  readonly ops: OpSet;
+  readonly precision?: PrecisionPlan;
+}
+
+/** A number a config must have. */
+export function numberOf(config: Checkpoint["config"], name: string, fallback?: number): number {
+  const value = config[name] ?? fallback;
+  if (typeof value === "number" && Number.isFinite(value)) return value;
+  throw new AccelerateError(
+    "model_format",
+    `config.json has ${JSON.stringify(value)} as ${name}, not a number`,
+  );
+}
+
+/** A part of a config, such as `text_config`. */
+export function sectionOf(config: Checkpoint["config"], name: string): Checkpoint["config"] {
+  const value = config[name];
+  if (typeof value === "object" && value !== null) return value as Checkpoint["config"];
+  throw new AccelerateError("model_format", `config.json has no ${name}`);
+}

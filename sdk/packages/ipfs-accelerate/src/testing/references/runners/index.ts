@@ -1,0 +1,5 @@
+import type { ReferenceRunner } from "../reference.ts";
+import { layers } from "./layers.ts";
+
+/** How the model of each family is called on a reference. */
+export const RUNNERS: Readonly<Record<string, ReferenceRunner>> = { layers };

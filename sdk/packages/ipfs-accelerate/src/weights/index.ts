@@ -1,0 +1,21 @@
+/**
+ * Checkpoints: named tensors from safetensors files, packed to a chosen precision while they are loaded.
+ */
+export { Parameter, Parameters, type LoadOptions, type LoadProgress } from "./parameters.ts";
+export { bitsOf, PRECISIONS, type Precision, type PrecisionPlan } from "./precision.ts";
+export {
+  headerLength,
+  joinSources,
+  LARGEST_HEADER,
+  parseHeader,
+  safetensorsSource,
+  type SafetensorsHeader,
+} from "./safetensors.ts";
+export {
+  byteLengthOf,
+  FILE_BYTES,
+  missingWeight,
+  type FileDType,
+  type WeightEntry,
+  type WeightSource,
+} from "./source.ts";

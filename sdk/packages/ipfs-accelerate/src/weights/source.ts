@@ -1,0 +1,47 @@
+import { AccelerateError } from "../errors/index.ts";
+import { sizeOf, type Shape } from "../tensor/index.ts";
+
+/** Element types a safetensors file may hold, with their bytes. */
+export const FILE_BYTES = {
+  F64: 8,
+  F32: 4,
+  F16: 2,
+  BF16: 2,
+  I64: 8,
+  I32: 4,
+  I16: 2,
+  I8: 1,
+  U8: 1,
+  BOOL: 1,
+} as const;
+
+export type FileDType = keyof typeof FILE_BYTES;
+
+export interface WeightEntry {
+  readonly dtype: FileDType;
+  readonly shape: Shape;
+}
+
+/** The named tensors of a checkpoint, however many files they lie in. */
+export interface WeightSource {
+  /** In the order in which they lie in the files, which is the cheapest to read them in. */
+  readonly entries: ReadonlyMap<string, WeightEntry>;
+
+  /**
+   * The verified little-endian bytes of one tensor; the array is the caller's.
+   *
+   * @throws AccelerateError `model` for a name that is not there; `integrity` for bytes that are not as promised.
+   */
+  read(name: string, signal?: AbortSignal): Promise<Uint8Array<ArrayBuffer>>;
+}
+
+export function byteLengthOf({ dtype, shape }: WeightEntry): number {
+  return sizeOf(shape) * FILE_BYTES[dtype];
+}
+
+export function missingWeight(name: string): AccelerateError {
+  return new AccelerateError("model", `the checkpoint has no tensor "${name}"`, {
+    hint: "Its config.json and its weights belong to different models, or a shard is missing.",
+    details: { tensor: name },
+  });
+}
