@@ -11,6 +11,7 @@ const LAYERS = [
   "layers",
   "tokenizers",
   "audio",
+  "images",
   "generation",
   "models",
   "onnx",

@@ -22,9 +22,13 @@ export class LayerNorm {
   readonly bias: Parameter | undefined;
   readonly epsilon: number;
 
+  /** Old checkpoints name the parameters `gamma` and `beta`. */
   constructor(parameters: Parameters, size: number, epsilon: number) {
-    this.scale = parameters.dense("weight", [size]);
-    this.bias = parameters.has("bias") ? parameters.dense("bias", [size]) : undefined;
+    const [scale, bias] = parameters.has("gamma")
+      ? (["gamma", "beta"] as const)
+      : (["weight", "bias"] as const);
+    this.scale = parameters.dense(scale, [size]);
+    this.bias = parameters.has(bias) ? parameters.dense(bias, [size]) : undefined;
     this.epsilon = epsilon;
   }
 
