@@ -3,6 +3,7 @@ import { createServer } from "node:http";
 const TYPES = {
   html: "text/html",
   js: "text/javascript",
+  mjs: "text/javascript",
   json: "application/json",
   wasm: "application/wasm",
 };

@@ -1,0 +1,69 @@
+import type { Contestant } from "./contestant.ts";
+
+/** Times of one side and the other, taken in turn: milliseconds per computation. */
+export interface Pairs {
+  readonly ours: readonly number[];
+  readonly theirs: readonly number[];
+  /** Computations in each sample. */
+  readonly repeats: number;
+}
+
+export interface Plan {
+  readonly pairs: number;
+  /** A sample lasts at least so long, on the slower side. */
+  readonly sampleMs: number;
+  /** No case is given more than about this. */
+  readonly caseMs: number;
+}
+
+async function sample(side: Contestant, repeats: number): Promise<number> {
+  const started = performance.now();
+  for (let i = 0; i < repeats; i++) await side.run();
+  await side.settle();
+  return (performance.now() - started) / repeats;
+}
+
+/** Compiles, fills pools and lets the clock settle; gives the time of one computation. */
+async function warmUp(side: Contestant): Promise<number> {
+  await sample(side, 1);
+  await sample(side, 2);
+  return sample(side, 2);
+}
+
+/**
+ * ABAB…: one sample of ours, one of theirs, so that a slow moment of the machine hits both alike.
+ *
+ * Every sample waits for the end of the work, and holds enough computations to last `sampleMs`.
+ */
+export async function measure(ours: Contestant, theirs: Contestant, plan: Plan): Promise<Pairs> {
+  const slower = Math.max(await warmUp(ours), await warmUp(theirs), 1e-3);
+  const repeats = Math.min(Math.max(1, Math.ceil(plan.sampleMs / slower)), 200);
+  const affordable = Math.floor(plan.caseMs / (2 * slower * repeats));
+  const pairs = Math.max(3, Math.min(plan.pairs, affordable));
+  const times = { ours: [] as number[], theirs: [] as number[] };
+  for (let i = 0; i < pairs; i++) {
+    times.ours.push(await sample(ours, repeats));
+    times.theirs.push(await sample(theirs, repeats));
+  }
+  return { ...times, repeats };
+}
+
+/**
+ * Why two results differ, or `null`: the largest difference over the largest magnitude.
+ *
+ * A side that gives only zeros, or no numbers at all, agrees with nothing.
+ */
+export function disagreement(ours: Float32Array, theirs: Float32Array, tolerance: number): string | null {
+  if (ours.length !== theirs.length) return `${ours.length} elements are not ${theirs.length}`;
+  let [largest, difference] = [0, 0];
+  for (let i = 0; i < ours.length; i++) {
+    if (!Number.isFinite(ours[i]!) || !Number.isFinite(theirs[i]!))
+      return `element ${i}: ours ${ours[i]!}, theirs ${theirs[i]!}`;
+    largest = Math.max(largest, Math.abs(theirs[i]!));
+    difference = Math.max(difference, Math.abs(ours[i]! - theirs[i]!));
+  }
+  if (largest === 0) return "theirs is all zeros";
+  return difference <= tolerance * largest
+    ? null
+    : `results differ by ${(difference / largest).toExponential(1)}`;
+}

@@ -1,0 +1,92 @@
+import type * as Ort from "onnxruntime-web";
+
+import type { BackendName } from "./backends.ts";
+import { Unable, type Contestant, type Place } from "./contestant.ts";
+import type { HostTensor, Values } from "./values.ts";
+
+const MODULES: Readonly<Record<BackendName, string>> = {
+  webgpu: "/ort/ort.webgpu.min.mjs",
+  wasm: "/ort/ort.wasm.min.mjs",
+};
+
+/** onnxruntime-web as its users load it: threads where the page is isolated, else the defaults. */
+export class Peer {
+  readonly #ort: typeof Ort;
+  readonly #backend: BackendName;
+
+  private constructor(ort: typeof Ort, backend: BackendName) {
+    this.#ort = ort;
+    this.#backend = backend;
+  }
+
+  static async load(backend: BackendName, threads: number): Promise<Peer> {
+    const ort = (await import(MODULES[backend])) as typeof Ort;
+    ort.env.wasm.wasmPaths = "/ort/";
+    ort.env.wasm.numThreads = threads;
+    ort.env.logLevel = "error";
+    return new Peer(ort, backend);
+  }
+
+  get version(): string {
+    return this.#ort.env.versions.web ?? "";
+  }
+
+  /** @throws Unable when the provider refuses the model, or would leave a part of it to another one. */
+  async open(model: Uint8Array, place: Place): Promise<Ort.InferenceSession> {
+    const isOnGpu = this.#backend === "webgpu";
+    try {
+      return await this.#ort.InferenceSession.create(model, {
+        executionProviders: [this.#backend],
+        graphOptimizationLevel: "all",
+        ...(isOnGpu && { extra: { session: { disable_cpu_ep_fallback: "1" } } }),
+        ...(isOnGpu && place === "device" && { preferredOutputLocation: "gpu-buffer" }),
+      });
+    } catch (cause) {
+      throw new Unable(cause instanceof Error ? cause.message : String(cause), { cause });
+    }
+  }
+
+  async contestant(session: Ort.InferenceSession, values: Values, place: Place): Promise<Contestant> {
+    const isOnGpu = this.#backend === "webgpu" && place === "device";
+    const device = isOnGpu ? ((await this.#ort.env.webgpu.device)) : undefined;
+    const buffers: GPUBuffer[] = [];
+    const feeds = Object.fromEntries(
+      values.inputs.map((name) => {
+        const value = values.tensors.get(name)!;
+        return [name, device ? this.#onDevice(device, value, buffers) : this.#onHost(value)];
+      }),
+    );
+    const output = session.outputNames[0]!;
+    const run = async (): Promise<Ort.Tensor> => (await session.run(feeds))[output]!;
+    return {
+      async run() {
+        (await run()).dispose();
+      },
+      settle: async () => {
+        await device?.queue.onSubmittedWorkDone();
+      },
+      async result() {
+        const tensor = await run();
+        return (await tensor.getData(true)) as Float32Array;
+      },
+      async dispose() {
+        for (const buffer of buffers) buffer.destroy();
+        await session.release();
+      },
+    };
+  }
+
+  #onHost({ dtype, shape, data }: HostTensor): Ort.Tensor {
+    const type = dtype === "f32" ? "float32" : "int32";
+    return new this.#ort.Tensor(type, data as Float32Array, shape);
+  }
+
+  #onDevice(device: GPUDevice, { dtype, shape, data }: HostTensor, buffers: GPUBuffer[]): Ort.Tensor {
+    const usage = GPUBufferUsage.STORAGE | GPUBufferUsage.COPY_SRC | GPUBufferUsage.COPY_DST;
+    const buffer = device.createBuffer({ size: Math.ceil(data.byteLength / 16) * 16, usage });
+    device.queue.writeBuffer(buffer, 0, data as Float32Array<ArrayBuffer>);
+    buffers.push(buffer);
+    const dataType = dtype === "f32" ? "float32" : "int32";
+    return this.#ort.Tensor.fromGpuBuffer(buffer, { dataType, dims: shape });
+  }
+}
