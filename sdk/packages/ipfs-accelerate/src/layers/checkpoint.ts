@@ -32,3 +32,17 @@ export function sectionOf(config: Checkpoint["config"], name: string): Checkpoin
   if (typeof value === "object" && value !== null) return value as Checkpoint["config"];
   throw new AccelerateError("model_format", `config.json has no ${name}`);
 }
+
+/** Names of the classes of a head with so many outputs; those a config does not name are `LABEL_3`, as in transformers. */
+export function labelsOf(config: Checkpoint["config"], count: number): readonly string[] {
+  const named = config["id2label"] ?? {};
+  return Array.from({ length: count }, (_, i) => {
+    const label = (named as Readonly<Record<string, unknown>>)[i];
+    return typeof label === "string" ? label : `LABEL_${i}`;
+  });
+}
+
+/** For a task that a checkpoint was not trained for. */
+export function withoutHead(task: string): AccelerateError {
+  return new AccelerateError("usage", `the checkpoint has no ${task} head`);
+}

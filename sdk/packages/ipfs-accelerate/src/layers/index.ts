@@ -4,6 +4,13 @@
  */
 export { activationOf, type Activation } from "./activation.ts";
 export { Attention, mergeHeads, splitHeads, type AttentionNames } from "./attention.ts";
-export { numberOf, sectionOf, type Checkpoint, type ModelOptions } from "./checkpoint.ts";
+export {
+  labelsOf,
+  numberOf,
+  sectionOf,
+  withoutHead,
+  type Checkpoint,
+  type ModelOptions,
+} from "./checkpoint.ts";
 export { EncoderBlock, type BlockNames, type BlockOptions } from "./encoder-block.ts";
 export { Conv, Embedding, LayerNorm, Linear, RmsNorm } from "./layers.ts";
