@@ -4,6 +4,10 @@ import type { PipelineCache } from "./pipelines.ts";
 const PARAMETER_BYTES = 64 * 1024;
 /** Dispatches gathered into one submission: enough to save calls, few enough that the device starts early. */
 const LARGEST_BATCH = 64;
+const TELLS_LATE =
+  (globalThis as { navigator?: Navigator }).navigator?.userAgent.includes("Firefox") ?? false;
+/** After some seconds of them, a tenth of a second more is not much. */
+const MOST_NUDGES = 200;
 
 /**
  * Work on its way to the device, in order.
@@ -63,7 +67,7 @@ export class Commands {
     this.#openEncoder().copyBufferToBuffer(buffer, offset, staging, 0, bytes);
     this.flush();
     try {
-      await staging.mapAsync(GPUMapMode.READ);
+      await this.#promptly(staging.mapAsync(GPUMapMode.READ));
       return staging.getMappedRange().slice(0);
     } finally {
       staging.destroy();
@@ -90,7 +94,26 @@ export class Commands {
 
   async finish(): Promise<void> {
     this.flush();
-    await this.#device.queue.onSubmittedWorkDone();
+    await this.#promptly(this.#device.queue.onSubmittedWorkDone());
+  }
+
+  /**
+   * Firefox looks for finished work ten times a second, and at every submission: empty ones make it look at once.
+   *
+   * Source: POLL_TIME_MS in Firefox's dom/webgpu/ipc/WebGPUParent.cpp, and `Queue::submit` of wgpu-core.
+   */
+  async #promptly<T>(work: Promise<T>): Promise<T> {
+    if (!TELLS_LATE) return work;
+    const told = work.then(
+      () => true,
+      () => true,
+    );
+    for (let waits = 0; waits < MOST_NUDGES; waits++) {
+      const pause = new Promise<false>((resolve) => setTimeout(resolve, 1 + waits / 8, false));
+      if (await Promise.race([told, pause])) break;
+      this.#device.queue.submit([]);
+    }
+    return work;
   }
 
   #openEncoder(): GPUCommandEncoder {
