@@ -1,3 +1,4 @@
+import { AccelerateError } from "../../errors/index.ts";
 import { inferOutputs, type OpName, type OpSignature, type OutputSpec } from "../../ops/index.ts";
 import type { TensorSpec } from "../../tensor/index.ts";
 import { emitPositions, stretchedStrides } from "./indexing.ts";
@@ -21,13 +22,14 @@ export interface Draft {
 /** How one operation becomes a kernel. */
 export type Generator<K extends OpName> = (call: OpSignature<K>, traits: Traits) => Kernel;
 
-export function draft(call: OpSignature, traits: Traits): Draft {
+/** `wide`: the float inputs that are read as `vec4<f32>`, their indices counting vectors. */
+export function draft(call: OpSignature, traits: Traits, wide: readonly number[] = []): Draft {
   const b = new KernelBuilder(traits);
   const bind = (spec: TensorSpec): Bound => {
     const { dtype, shape, strides, offset } = spec;
     return { dtype, shape, strides, offset, buffer: b.input(dtype) };
   };
-  const inputs = call.inputs.map((spec) => spec && bind(spec));
+  const inputs = call.inputs.map((spec, i) => spec && (wide.includes(i) ? bindWide(b, spec) : bind(spec)));
   const extra = call.epilogue?.inputs.map(bind) ?? [];
   const outputs = inferOutputs(call).map((spec) => ({ ...spec, buffer: b.output(spec.dtype) }));
   const write = (flat: string, value: string): string => {
@@ -41,10 +43,20 @@ export function draft(call: OpSignature, traits: Traits): Draft {
       walk,
       extra.map(({ offset }) => offset),
     );
-    const raw = { dtype: inferOutputs(plain)[0]!.dtype, value };
+    // Named, for it may be a sum, and the program may use it more than once.
+    const name = b.name("raw");
+    const raw = { dtype: inferOutputs(plain)[0]!.dtype, value: name };
     const others = extra.map(({ dtype, buffer }, i) => ({ dtype, value: buffer.load(positions[i]!) }));
     const program = emitProgram(b, epilogue.program, [raw, ...others]);
-    return `${code}\n${program.code}\n${first.buffer.store(flat, program.result)}`;
+    return `${code}\nlet ${name} = ${value};\n${program.code}\n${first.buffer.store(flat, program.result)}`;
   };
   return { b, inputs, outputs, write };
+}
+
+function bindWide(b: KernelBuilder, { dtype, shape, strides, offset }: TensorSpec): Bound {
+  const { load } = b.vectors(dtype as "f32" | "f16");
+  const store = (): string => {
+    throw new AccelerateError("internal", "an input read as vectors is not written");
+  };
+  return { dtype, shape, strides, offset, buffer: { load, store } };
 }

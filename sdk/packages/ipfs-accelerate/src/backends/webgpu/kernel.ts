@@ -73,6 +73,12 @@ export class KernelBuilder {
     return this.#bind(dtype, "read");
   }
 
+  /** An input of floats read four at a time: indices count vectors, and `load` gives a `vec4<f32>`. */
+  vectors(dtype: "f32" | "f16"): Pick<Buffer, "load"> {
+    const { name, stored } = this.#declareBinding(dtype, "read", (type) => `vec4<${type}>`);
+    return { load: (index) => (stored === "f16" ? `vec4<f32>(${name}[${index}])` : `${name}[${index}]`) };
+  }
+
   output(dtype: DType): Buffer {
     return this.#bind(dtype, "read_write");
   }
@@ -129,11 +135,7 @@ export class KernelBuilder {
   }
 
   #bind(dtype: DType, access: Access): Buffer {
-    const at = this.#access.push(access);
-    const stored = storedType(dtype, this.traits);
-    if (stored === "f16") this.#usesF16 = true;
-    const name = `data${at}`;
-    this.declare(`@group(0) @binding(${at}) var<storage, ${access}> ${name}: array<${stored}>;`);
+    const { name, stored } = this.#declareBinding(dtype, access, (type) => type);
     return {
       load: (index) => loaded(dtype, stored, `${name}[${index}]`),
       store: (index, value) => {
@@ -141,6 +143,19 @@ export class KernelBuilder {
         return `${name}[${index}] = ${toStore(dtype, stored, value)};`;
       },
     };
+  }
+
+  #declareBinding(
+    dtype: DType,
+    access: Access,
+    element: (stored: string) => string,
+  ): { readonly name: string; readonly stored: string } {
+    const at = this.#access.push(access);
+    const stored = storedType(dtype, this.traits);
+    if (stored === "f16") this.#usesF16 = true;
+    const name = `data${at}`;
+    this.declare(`@group(0) @binding(${at}) var<storage, ${access}> ${name}: array<${element(stored)}>;`);
+    return { name, stored };
   }
 }
 

@@ -1,7 +1,9 @@
 import { OpSet, type OpSignature } from "../../ops/index.ts";
 import { contiguous, Tensor, type DType } from "../../tensor/index.ts";
 import type { WebGPUBackend } from "./backend.ts";
-import { chooseMatmul, matmulKernel, type MatmulVariant } from "./kernels/matmul.ts";
+import { matmulKernel } from "./kernels/matmul.ts";
+import { matmulCandidates, type MatmulVariant } from "./kernels/matmul/variants.ts";
+import { problemOf } from "./kernels/matmul/problem.ts";
 
 /** Why an adapter is not to be trusted: the first wrong element. */
 export interface Evidence {
@@ -45,6 +47,12 @@ const sum: KnownAnswer = {
     ),
 };
 
+const square: OpSignature<"matmul"> = {
+  op: "matmul",
+  inputs: [0, 1].map(() => ({ ...contiguous([SIZE, SIZE]), dtype: "f32" })),
+  attributes: { transposeA: false, transposeB: false },
+};
+
 function product(backend: WebGPUBackend, variant: MatmulVariant): KnownAnswer {
   const [a, b] = [ramp(SIZE * SIZE, 5), ramp(SIZE * SIZE, 7)];
   const cell = (row: number, column: number): number =>
@@ -58,18 +66,17 @@ function product(backend: WebGPUBackend, variant: MatmulVariant): KnownAnswer {
     expected: a.map((_, i) => cell(Math.floor(i / SIZE), i % SIZE)),
     compute: (ops) => {
       const inputs = [ops.tensor(a, shape), ops.tensor(b, shape)];
-      const call: OpSignature<"matmul"> = {
-        op: "matmul",
-        inputs,
-        attributes: { transposeA: false, transposeB: false },
-      };
-      const storage = backend.dispatch(matmulKernel(call, backend.traits, variant), inputs, {
+      const storage = backend.dispatch(matmulKernel(square, backend.traits, variant), inputs, {
         dtype: "f32",
         shape,
       });
       return new Tensor(storage, contiguous(shape));
     },
   };
+}
+
+function firstOfEachKind(variants: readonly MatmulVariant[]): MatmulVariant[] {
+  return variants.filter(({ kind }, i) => variants.findIndex((other) => other.kind === kind) === i);
 }
 
 /** Computes what is known and compares; `null` when every element is right. */
@@ -79,8 +86,9 @@ export async function proveBackend(backend: WebGPUBackend, signal?: AbortSignal)
     addition("i32"),
     ...(backend.traits.hasF16 ? [addition("f16")] : []),
     sum,
-    product(backend, { kind: "simple" }),
-    product(backend, chooseMatmul(SIZE, SIZE, SIZE, backend.traits)),
+    ...firstOfEachKind(matmulCandidates(problemOf(square), backend.traits)).map((variant) =>
+      product(backend, variant),
+    ),
   ];
   for (const { name, expected, compute } of tests) {
     const actual = await new OpSet(backend).tidy(async (ops) => {

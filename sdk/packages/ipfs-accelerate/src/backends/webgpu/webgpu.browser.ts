@@ -3,7 +3,8 @@ import { AccelerateError } from "../../errors/index.ts";
 import { OpSet, type OpSignature } from "../../ops/index.ts";
 import { contiguous, Tensor } from "../../tensor/index.ts";
 import { openWebGPU, tryWebGPU } from "./index.ts";
-import { matmulKernel, type MatmulVariant } from "./kernels/matmul.ts";
+import { matmulKernel } from "./kernels/matmul.ts";
+import type { MatmulVariant } from "./kernels/matmul/variants.ts";
 
 test("the adapter proves itself, and says that it is software", async ({ cleanup }) => {
   const backend = await openWebGPU();
@@ -89,8 +90,13 @@ function watched(adapter: GPUAdapter, devices: GPUDevice[]): GPUAdapter {
 const VARIANTS: readonly MatmulVariant[] = [
   { kind: "simple" },
   { kind: "registers", rows: 4, columns: 4 },
-  { kind: "registers", rows: 2, columns: 2 },
+  { kind: "registers", rows: 2, columns: 1 },
+  { kind: "vectors", rows: 8, columns: 8 },
+  { kind: "vectors", rows: 1, columns: 4 },
   { kind: "tiled", rows: 4, columns: 4, depth: 16 },
+  { kind: "tiled", rows: 8, columns: 8, depth: 8 },
+  { kind: "split", rows: 4, columns: 4 },
+  { kind: "split", rows: 1, columns: 1 },
 ];
 
 for (const variant of VARIANTS) {
