@@ -3,6 +3,11 @@ import { OpSet, type AttentionOptions, type Program } from "../ops/index.ts";
 import { QuantizedTensor, Tensor, wordsPerRow, type Bits, type DType } from "../tensor/index.ts";
 import type { CachePrecision, DecoderCache } from "./decoder.ts";
 
+export interface CacheAttentionOptions extends AttentionOptions {
+  /** The first position that is seen, where a window hides those before it. */
+  readonly from?: number;
+}
+
 export interface CacheOptions {
   readonly layers: number;
   /** Heads of keys and values, which may be fewer than those of queries. */
@@ -138,6 +143,10 @@ export class KeyValueCache implements DecoderCache {
     return cache;
   }
 
+  get isAlive(): boolean {
+    return this.#layers.length > 0;
+  }
+
   get length(): number {
     return this.#layers.length === 0 ? 0 : Math.min(...this.#layers.map(({ filled }) => filled));
   }
@@ -190,14 +199,15 @@ export class KeyValueCache implements DecoderCache {
   }
 
   /** Attention of queries `[1, H, T, headSize]` over the filled positions; packed ones are read as they lie. */
-  attend(ops: OpSet, layer: number, queries: Tensor, options: AttentionOptions = {}): Tensor {
-    const [keys, values] = [this.keys(layer), this.values(layer)];
+  attend(ops: OpSet, layer: number, queries: Tensor, options: CacheAttentionOptions = {}): Tensor {
+    const { from, ...rest } = options;
+    const [keys, values] = [this.#view(layer, 0, from), this.#view(layer, 1, from)];
     const dtype = keys instanceof Tensor ? keys.dtype : queries.dtype;
     return ops.tidy((o) => {
       const as = (x: Tensor, type: DType): Tensor =>
         x.dtype === type || x.dtype === "bool" ? x : o.cast(x, type);
-      const mask = options.mask && as(options.mask, dtype);
-      return as(o.attention(as(queries, dtype), keys, values, { ...options, mask }), queries.dtype);
+      const mask = rest.mask && as(rest.mask, dtype);
+      return as(o.attention(as(queries, dtype), keys, values, { ...rest, mask }), queries.dtype);
     });
   }
 
@@ -261,11 +271,11 @@ export class KeyValueCache implements DecoderCache {
     return [packed, scales];
   }
 
-  #view(layer: number, side: 0 | 1): Tensor | QuantizedTensor {
+  #view(layer: number, side: 0 | 1, from = 0): Tensor | QuantizedTensor {
     const { parts, filled } = this.#layer(layer);
-    const [first, scales] = parts.map((part) => part.slice(0, side, side + 1).slice(2, 0, filled));
+    const [first, scales] = parts.map((part) => part.slice(0, side, side + 1).slice(2, from, filled));
     if (!this.#packing) return first!;
-    const shape = [1, this.#heads, filled, this.#headSize];
+    const shape = [1, this.#heads, filled - from, this.#headSize];
     return new QuantizedTensor({ ...this.#packing, packed: first!, scales: scales!, shape });
   }
 }

@@ -1,7 +1,13 @@
 /**
  * Generation token by token over a cache of the past: ids as they are chosen, and text as it becomes complete.
  */
-export { cacheBits, KeyValueCache, type CacheOptions, type KeysAndValues } from "./cache.ts";
+export {
+  cacheBits,
+  KeyValueCache,
+  type CacheAttentionOptions,
+  type CacheOptions,
+  type KeysAndValues,
+} from "./cache.ts";
 export type { CachePrecision, Decoder, DecoderCache } from "./decoder.ts";
 export {
   generate,

@@ -2,7 +2,7 @@
  * Checkpoints: named tensors from safetensors files, packed to a chosen precision while they are loaded.
  */
 export { Parameter, Parameters, type LoadOptions, type LoadProgress } from "./parameters.ts";
-export { bitsOf, PRECISIONS, type Precision, type PrecisionPlan } from "./precision.ts";
+export { bitsOf, computeType, PRECISIONS, type Precision, type PrecisionPlan } from "./precision.ts";
 export {
   headerLength,
   joinSources,
