@@ -3,7 +3,11 @@ import { audio } from "./audio.ts";
 import { bert } from "./bert.ts";
 import { layers } from "./layers.ts";
 import { llama } from "./llama.ts";
+import { t5 } from "./t5.ts";
 import { tokenization } from "./tokenization.ts";
+import { wav2vec2 } from "./wav2vec2.ts";
+import { vit } from "./vit.ts";
+import { clip } from "./clip.ts";
 
 /** How the model of each family is called on a reference. */
 export const RUNNERS: Readonly<Record<string, ReferenceRunner>> = {
@@ -11,5 +15,9 @@ export const RUNNERS: Readonly<Record<string, ReferenceRunner>> = {
   bert,
   layers,
   llama,
+  t5,
   tokenization,
+  wav2vec2,
+  vit,
+  clip,
 };
