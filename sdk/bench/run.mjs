@@ -1,5 +1,5 @@
 // Ours beside onnxruntime-web, in one page, case by case.
-// node bench/run.mjs --browser chromium|firefox --backend webgpu|wasm --suite ops [--quick] [--filter text]
+// node bench/run.mjs --browser chromium|firefox --backend webgpu|wasm --suite ops [--quick] [--filter pattern]
 //   [--place device|host] [--threads n] [--json file]
 import { spawnSync } from "node:child_process";
 import { mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from "node:fs";

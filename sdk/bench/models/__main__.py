@@ -6,6 +6,7 @@ python sdk/bench/models SUITE FOLDER [FILTER]
 from __future__ import annotations
 
 import importlib
+import re
 import sys
 from pathlib import Path
 
@@ -15,7 +16,7 @@ sys.path.insert(0, str(Path(__file__).parent))
 def main(suite: str, folder: str, pattern: str = "") -> None:
     Path(folder).mkdir(parents=True, exist_ok=True)
     for graph, output in importlib.import_module(suite).models():
-        if pattern in graph.name:
+        if re.search(pattern, graph.name):
             graph.save(Path(folder), output)
 
 

@@ -6,6 +6,7 @@ from pathlib import Path
 
 import numpy as np
 import onnx
+import onnxruntime
 from onnx import TensorProto, helper, numpy_helper
 from safetensors.numpy import save_file
 
@@ -60,11 +61,14 @@ class Graph:
         return name
 
     def save(self, folder: Path, output: str) -> None:
+        """Writes the model, and with its values the answer of ONNX Runtime on the CPU."""
         result = helper.make_tensor_value_info(output, TensorProto.FLOAT, None)
         graph = helper.make_graph(self._nodes, self.name, self._inputs, [result], self._weights)
         imports = [helper.make_opsetid("", 21), helper.make_opsetid(MICROSOFT, 1)]
-        onnx.save(
-            helper.make_model(graph, opset_imports=imports, ir_version=10),
-            folder / f"{self.name}.onnx",
-        )
-        save_file(self._tensors, folder / f"{self.name}.safetensors")
+        model = helper.make_model(graph, opset_imports=imports, ir_version=10)
+        data = model.SerializeToString()
+        (folder / f"{self.name}.onnx").write_bytes(data)
+        session = onnxruntime.InferenceSession(data, providers=["CPUExecutionProvider"])
+        feeds = {value.name: self._tensors[value.name] for value in self._inputs}
+        expected = {"expected": session.run([output], feeds)[0]}
+        save_file(self._tensors | expected, folder / f"{self.name}.safetensors")

@@ -49,21 +49,21 @@ export async function measure(ours: Contestant, theirs: Contestant, plan: Plan):
 }
 
 /**
- * Why two results differ, or `null`: the largest difference over the largest magnitude.
+ * Why a result is wrong, or `null`: the largest difference over the largest magnitude.
  *
- * A side that gives only zeros, or no numbers at all, agrees with nothing.
+ * What is no number agrees with nothing.
  */
-export function disagreement(ours: Float32Array, theirs: Float32Array, tolerance: number): string | null {
-  if (ours.length !== theirs.length) return `${ours.length} elements are not ${theirs.length}`;
+export function disagreement(actual: Float32Array, expected: Float32Array, tolerance: number): string | null {
+  if (actual.length !== expected.length) return `${actual.length} elements are not ${expected.length}`;
   let [largest, difference] = [0, 0];
-  for (let i = 0; i < ours.length; i++) {
-    if (!Number.isFinite(ours[i]!) || !Number.isFinite(theirs[i]!))
-      return `element ${i}: ours ${ours[i]!}, theirs ${theirs[i]!}`;
-    largest = Math.max(largest, Math.abs(theirs[i]!));
-    difference = Math.max(difference, Math.abs(ours[i]! - theirs[i]!));
+  for (let i = 0; i < actual.length; i++) {
+    if (!Number.isFinite(actual[i]!) || !Number.isFinite(expected[i]!))
+      return `element ${i}: it is ${actual[i]!}, not ${expected[i]!}`;
+    largest = Math.max(largest, Math.abs(expected[i]!));
+    difference = Math.max(difference, Math.abs(actual[i]! - expected[i]!));
   }
-  if (largest === 0) return "theirs is all zeros";
+  if (largest === 0) return "all zeros are expected";
   return difference <= tolerance * largest
     ? null
-    : `results differ by ${(difference / largest).toExponential(1)}`;
+    : `it differs by ${(difference / largest).toExponential(1)}`;
 }

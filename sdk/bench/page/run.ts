@@ -49,12 +49,11 @@ async function compare(
   const theirs = await peer.contestant(session, values, place);
   const own = ours(backend, test, values, place);
   try {
-    const reason = disagreement(
-      await own.result(),
-      await theirs.result(),
-      test.tolerance ?? DEFAULT_TOLERANCE,
-    );
-    if (reason !== null) return { state: "failed", reason, pairs: null };
+    const tolerance = test.tolerance ?? DEFAULT_TOLERANCE;
+    const wrong = disagreement(await own.result(), values.expected, tolerance);
+    if (wrong !== null) return { state: "failed", reason: `ours: ${wrong}`, pairs: null };
+    const alien = disagreement(await theirs.result(), values.expected, tolerance);
+    if (alien !== null) return { state: "unable", reason: `theirs: ${alien}`, pairs: null };
     return { state: "measured", reason: null, pairs: await measure(own, theirs, plan) };
   } finally {
     await own.dispose();
@@ -80,7 +79,7 @@ export async function runBench(cases: readonly BenchCase[]): Promise<void> {
     type: "begin",
     about: { adapter, crossOriginIsolated, userAgent: navigator.userAgent, peer: peer.version },
   });
-  for (const test of cases.filter(({ name }) => name.includes(options.filter))) {
+  for (const test of cases.filter(({ name }) => new RegExp(options.filter).test(name))) {
     for (const place of options.places) {
       const result = await compare(backend, peer, test, place, options).catch(why);
       await report({ type: "row", row: { name: test.name, place, ...result } satisfies Row });

@@ -12,6 +12,8 @@ export interface Values {
   readonly tensors: ReadonlyMap<string, HostTensor>;
   /** The names of those that are no weights. */
   readonly inputs: readonly string[];
+  /** The answer of a third party: onnxruntime's CPU provider, outside of browsers. */
+  readonly expected: Float32Array;
 }
 
 /** Packed words lie as I32 in the file: the format has no unsigned ones here. */
@@ -28,5 +30,7 @@ export async function readValues(file: Uint8Array, inputs: readonly string[]): P
   for (const [name, entry] of source.entries) {
     tensors.set(name, toHost(await source.read(name), entry, inputs.includes(name)));
   }
-  return { tensors, inputs };
+  const expected = tensors.get("expected")?.data as Float32Array;
+  tensors.delete("expected");
+  return { tensors, inputs, expected };
 }

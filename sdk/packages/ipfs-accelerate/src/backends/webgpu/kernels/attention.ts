@@ -2,6 +2,7 @@ import type { OpAttributes } from "../../../ops/index.ts";
 import { draft, type Bound, type Draft, type Generator } from "../binding.ts";
 import { at, positionOf, step, stretchedStrides } from "../indexing.ts";
 import { perItem, type Kernel } from "../kernel.ts";
+import { blockedAttention, canBlock } from "./attention-blocked.ts";
 import { emitRows } from "./low-bits.ts";
 import { eachElement } from "./places.ts";
 
@@ -110,6 +111,7 @@ function maskCode({ b }: Draft, mask: Bound, shape: readonly number[]): string {
 }
 
 export const attention: Generator<"attention"> = (call, traits) => {
+  if (canBlock(call)) return blockedAttention(call, traits);
   const d = draft(call, traits);
   const [q, k, v, mask] = d.inputs as [Bound, Bound, Bound, Bound | undefined];
   const source = (bound: Bound, name: string): Source => ({

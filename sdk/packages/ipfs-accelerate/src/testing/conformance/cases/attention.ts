@@ -54,6 +54,18 @@ export const attention: readonly ConformanceCase[] = [
   caseOf("attention", "attention", [q, ...kv(5)], plain),
   caseOf("attention that looks back", "attention", [q, ...kv(5)], causal),
   caseOf("attention over a longer cache", "attention", [floats([2, 4, 1, 16]), ...kv(9)], causal),
+  caseOf(
+    "attention of one query over a long cache",
+    "attention",
+    [floats([1, 4, 1, 16]), floats([1, 2, 131, 16]), floats([1, 2, 131, 16]), floats([1, 1, 1, 131])],
+    causal,
+  ),
+  caseOf(
+    "attention of three queries over a long cache, much of it hidden",
+    "attention",
+    [floats([1, 2, 3, 8]), floats([1, 2, 90, 8]), floats([1, 2, 90, 12]), bools([3, 90])],
+    causal,
+  ),
   caseOf("attention with shared heads", "attention", [q, ...kv(9, 2)], causal),
   caseOf("attention with an added mask", "attention", [q, ...kv(7), floats([2, 1, 1, 7])], plain),
   caseOf("attention with a bool mask", "attention", [q, ...kv(7), bools([5, 7])], plain),
