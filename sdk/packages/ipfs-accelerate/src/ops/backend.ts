@@ -39,6 +39,9 @@ export interface Backend {
   /** Whether there is a kernel for this call: types, layouts, epilogue. Allocates nothing and never throws. */
   supports(call: OpSignature): Support;
 
+  /** The code that would run for a call, to be read by people; absent where none is generated. */
+  source?(call: OpSignature): string;
+
   /** Copies host elements to the device; the array is not kept. */
   upload(data: HostArray, dtype: DType): Storage;
 

@@ -100,6 +100,10 @@ export class WebGPUBackend implements Backend {
     return generate(call, this.traits);
   }
 
+  source(call: OpSignature): string {
+    return this.kernelFor(call).code;
+  }
+
   upload(data: HostArray, dtype: DType): Storage {
     this.#assertReady();
     const { buffer, isFresh } = this.#acquire(data.length, dtype);

@@ -2,6 +2,7 @@ import type { ConformanceCase } from "../case.ts";
 import { attention } from "./attention.ts";
 import { choice } from "./choice.ts";
 import { elementwise } from "./elementwise.ts";
+import { epilogue } from "./epilogue.ts";
 import { linear } from "./linear.ts";
 import { normal } from "./normal.ts";
 import { structure } from "./structure.ts";
@@ -12,6 +13,7 @@ export const CASES: readonly ConformanceCase[] = [
   ...elementwise,
   ...normal,
   ...linear,
+  ...epilogue,
   ...attention,
   ...choice,
 ];
