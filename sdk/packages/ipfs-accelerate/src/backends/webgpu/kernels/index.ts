@@ -3,11 +3,12 @@ import type { Generator } from "../binding.ts";
 import { attention, quantizedAttention, rope } from "./attention.ts";
 import { assign, copy, fill, map, range } from "./elementwise.ts";
 import { sample, topK } from "./choice.ts";
+import { conv } from "./conv.ts";
 import { dequantize, quantize, quantizedMatmul } from "./low-bits.ts";
 import { matmul } from "./matmul.ts";
 import { batchNorm, concat, gather, pad, random } from "./places.ts";
 import { groupNorm, layerNorm, reduce, rmsNorm, softmax } from "./rows.ts";
-import { conv, pool } from "./windows.ts";
+import { pool } from "./windows.ts";
 
 /** The operations that have a kernel. */
 export const GENERATORS: { readonly [K in OpName]?: Generator<K> } = {

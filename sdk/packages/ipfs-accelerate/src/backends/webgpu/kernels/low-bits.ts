@@ -1,9 +1,11 @@
-import { middleZero, type OpAttributes } from "../../../ops/index.ts";
+import { middleZero, type OpAttributes, type OpSignature } from "../../../ops/index.ts";
 import { sizeOf } from "../../../tensor/index.ts";
 import { draft, type Bound, type Draft, type Generator } from "../binding.ts";
 import { emitPositions, positionOf, step } from "../indexing.ts";
-import { perItem, ROUND_TO_HALF, type KernelBuilder } from "../kernel.ts";
+import { perItem, ROUND_TO_HALF, type Kernel, type KernelBuilder, type Traits } from "../kernel.ts";
+import { packedCandidates, packedKernel, packedShape, type PackedVariant } from "./matmul/packed.ts";
 import { eachElement } from "./places.ts";
+import { emitUnpack } from "./unpack.ts";
 
 type Target = Draft["outputs"][number];
 
@@ -12,22 +14,6 @@ export interface Parts {
   readonly packed: Bound;
   readonly scales: Bound;
   readonly zeros: Bound | undefined;
-}
-
-/** A function `name(start, i)` that reads value `i` of a packed row whose last axis may have any stride. */
-function emitUnpack(b: KernelBuilder, { buffer, strides }: Bound, bits: number): string {
-  const name = b.name("unpack");
-  const word = (at: string): string => buffer.load(`start + ${step(b, at, strides.at(-1)!) || "0u"}`);
-  // Only 3 bits straddle words; a shift by 32 never happens where they do.
-  const straddle =
-    32 % bits === 0 ? "" : `if (shift > ${32 - bits}u) { value |= ${word("(at + 1u)")} << (32u - shift); }`;
-  b.declare(`fn ${name}(start: u32, i: u32) -> u32 {
-  let bit = i * ${bits}u; let at = bit >> 5u; let shift = bit & 31u;
-  var value = ${word("at")} >> shift;
-  ${straddle}
-  return value & ${2 ** bits - 1}u;
-}`);
-  return name;
 }
 
 /** Rows of packed values as code: where a row begins, then scale and zero of a group, then a value. */
@@ -64,7 +50,19 @@ export const dequantize: Generator<"dequantize"> = (call, traits) => {
   );
 };
 
-export const quantizedMatmul: Generator<"quantizedMatmul"> = (call, traits) => {
+/** The kernel of a variant, also of one that would not be chosen; null is one invocation per result, for any layout. */
+export function quantizedKernel(
+  call: OpSignature<"quantizedMatmul">,
+  traits: Traits,
+  wanted?: PackedVariant | null,
+): Kernel {
+  const variant = wanted === undefined ? packedCandidates(call, traits)[0] : wanted;
+  return variant && packedShape(call) ? packedKernel(call, traits, variant) : quantizedSimple(call, traits);
+}
+
+export const quantizedMatmul: Generator<"quantizedMatmul"> = (call, traits) => quantizedKernel(call, traits);
+
+const quantizedSimple: Generator<"quantizedMatmul"> = (call, traits) => {
   const { b, inputs, outputs, write } = draft(call, traits);
   const [x, packed, scales, zeros] = inputs as [Bound, Bound, Bound, Bound | undefined];
   const { shape } = outputs[0]!;

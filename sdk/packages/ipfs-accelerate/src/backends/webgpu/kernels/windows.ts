@@ -1,6 +1,6 @@
 import { sizeOf, type TensorSpec } from "../../../tensor/index.ts";
-import { draft, type Bound, type Generator } from "../binding.ts";
-import { at, positionOf, step } from "../indexing.ts";
+import { draft, type Generator } from "../binding.ts";
+import { positionOf } from "../indexing.ts";
 import type { KernelBuilder } from "../kernel.ts";
 import { eachElement } from "./places.ts";
 
@@ -29,31 +29,6 @@ ${inner}
 }`;
   }, inside);
 }
-
-export const conv: Generator<"conv"> = (call, traits) => {
-  const { b, inputs, outputs, write } = draft(call, traits);
-  const [x, weight, bias] = inputs as [Bound, Bound, Bound | undefined];
-  const { attributes } = call;
-  const { launch, head, names } = eachElement(b, outputs[0]!.shape);
-  const [batch, channel, ...places] = names as [string, string, ...string[]];
-  const taken = weight.shape[1]!;
-  const spots = places.map((_, axis) => `p${axis}`);
-  const taps = places.map((_, axis) => `t${axis}`);
-  const left = x.buffer.load(positionOf(b, [batch, "(first + c)", ...spots], x));
-  const right = weight.buffer.load(positionOf(b, [channel, "c", ...taps], weight));
-  const start = bias ? bias.buffer.load(at(b, [step(b, channel, bias.strides[0]!)], bias.offset)) : "0.0";
-  const inside = `for (var c = 0u; c < ${b.u32(taken)}; c++) { sum += ${left} * ${right}; }`;
-  const window = { ...attributes, size: weight.shape.slice(2) };
-  const perGroup = weight.shape[0]! / attributes.groups;
-  const lines = [
-    head,
-    `let first = (${channel} / ${b.u32(perGroup)}) * ${b.u32(taken)};`,
-    `var sum = ${start};`,
-    overTaps(b, x, places, window, inside),
-    write("i", "sum"),
-  ];
-  return b.build("conv", lines.join("\n"), launch);
-};
 
 export const pool: Generator<"pool"> = (call, traits) => {
   const { b, inputs, outputs, write } = draft(call, traits);
