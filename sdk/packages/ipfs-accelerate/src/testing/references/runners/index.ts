@@ -1,11 +1,13 @@
 import type { ReferenceRunner } from "../reference.ts";
 import { audio } from "./audio.ts";
 import { bert } from "./bert.ts";
+import { detr } from "./detr.ts";
 import { layers } from "./layers.ts";
 import { llama } from "./llama.ts";
 import { t5 } from "./t5.ts";
 import { tokenization } from "./tokenization.ts";
 import { wav2vec2 } from "./wav2vec2.ts";
+import { whisper } from "./whisper.ts";
 import { vit } from "./vit.ts";
 import { clip } from "./clip.ts";
 
@@ -13,11 +15,13 @@ import { clip } from "./clip.ts";
 export const RUNNERS: Readonly<Record<string, ReferenceRunner>> = {
   audio,
   bert,
+  detr,
   layers,
   llama,
   t5,
   tokenization,
   wav2vec2,
+  whisper,
   vit,
   clip,
 };
