@@ -2,8 +2,10 @@ import type { ReferenceRunner } from "../reference.ts";
 import { audio } from "./audio.ts";
 import { bert } from "./bert.ts";
 import { detr } from "./detr.ts";
+import { images } from "./images.ts";
 import { layers } from "./layers.ts";
 import { llama } from "./llama.ts";
+import { sentences } from "./sentences.ts";
 import { t5 } from "./t5.ts";
 import { tokenization } from "./tokenization.ts";
 import { wav2vec2 } from "./wav2vec2.ts";
@@ -16,8 +18,10 @@ export const RUNNERS: Readonly<Record<string, ReferenceRunner>> = {
   audio,
   bert,
   detr,
+  images,
   layers,
   llama,
+  sentences,
   t5,
   tokenization,
   wav2vec2,
