@@ -79,6 +79,14 @@ export class KernelBuilder {
     return { load: (index) => (stored === "f16" ? `vec4<f32>(${name}[${index}])` : `${name}[${index}]`) };
   }
 
+  /** A result of floats written four at a time, from a `vec4<f32>`. */
+  vectorOutput(dtype: "f32" | "f16"): Pick<Buffer, "store"> {
+    const { name, stored } = this.#declareBinding(dtype, "read_write", (type) => `vec4<${type}>`);
+    return {
+      store: (index, value) => `${name}[${index}] = ${stored === "f16" ? `vec4<f16>(${value})` : value};`,
+    };
+  }
+
   output(dtype: DType): Buffer {
     return this.#bind(dtype, "read_write");
   }

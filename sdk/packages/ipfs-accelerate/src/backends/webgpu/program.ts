@@ -12,6 +12,13 @@ const ERF = `fn erf(x: f32) -> f32 {
   let near = 1.1283791671 * x * (1.0 - s * (0.3333333333 - s * (0.1 - s * (0.0238095238 - s * (0.0046296296 - s * 0.0007575758)))));
   return select(far, near, a < 0.5);
 }`;
+/** Without the series near 0: enough where 1 is added to it. Source: Abramowitz and Stegun, 7.1.26. */
+const ERF_COARSE = `fn erfCoarse(x: f32) -> f32 {
+  let a = abs(x);
+  let t = 1.0 / (1.0 + 0.3275911 * a);
+  let p = ((((1.061405429 * t - 1.453152027) * t + 1.421413741) * t - 0.284496736) * t + 0.254829592) * t;
+  return sign(x) * (1.0 - p * exp(-a * a));
+}`;
 /** WGSL leaves `pow` of negative numbers open. */
 const POWER = `fn power(x: f32, y: f32) -> f32 {
   let isOdd = abs(y - 2.0 * floor(y * 0.5)) == 1.0;
@@ -57,7 +64,7 @@ const EMISSIONS: Readonly<Record<Exclude<ElementFunction, "cast">, Emission>> = 
   erf: { needs: [ERF], code: (a) => `erf(${a})` },
   sigmoid: inline((a) => `(1.0 / (1.0 + exp(-${a})))`),
   relu: inline((a, zero) => `max(${a}, ${zero})`),
-  gelu: { needs: [ERF], code: (a) => `(0.5 * ${a} * (1.0 + erf(${a} * 0.7071067812)))` },
+  gelu: { needs: [ERF_COARSE], code: (a) => `(0.5 * ${a} * (1.0 + erfCoarse(${a} * 0.7071067812)))` },
   geluTanh: {
     needs: [TANH],
     code: (a) => `(0.5 * ${a} * (1.0 + tanhSafe(0.7978845608 * (${a} + 0.044715 * ${a} * ${a} * ${a}))))`,

@@ -51,7 +51,7 @@ test("sizes and constants are parameters: other numbers, same code, same pipelin
 });
 
 test("halves are f16 in memory where the adapter has them, and rounded f32 where not", () => {
-  const call = addOne(spec([8], "f16"));
+  const call = addOne(spec([7], "f16"));
   expect(map(call, HARDWARE).code).toMatch(/enable f16;[^]*array<f16>/);
   expect(map(call, SOFTWARE).code).toContain("roundToHalf(");
 });

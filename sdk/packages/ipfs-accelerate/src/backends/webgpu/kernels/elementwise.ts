@@ -1,12 +1,16 @@
+import { inferOutputs } from "../../../ops/index.ts";
 import { sizeOf } from "../../../tensor/index.ts";
 import { draft, type Bound, type Generator } from "../binding.ts";
 import { emitPositions, stretchedStrides } from "../indexing.ts";
 import { KernelBuilder, perItem, scalarType } from "../kernel.ts";
 import { emitProgram } from "../program.ts";
+import { wideMap } from "./elementwise-wide.ts";
 
 const guard = (index: string, count: string): string => `if (${index} >= ${count}) { return; }`;
 
 export const map: Generator<"map"> = (call, traits) => {
+  const wide = wideMap(call, inferOutputs(call)[0]!, traits);
+  if (wide) return wide;
   const { b, inputs, outputs, write } = draft(call, traits);
   const { shape } = outputs[0]!;
   const bound = inputs as readonly Bound[];

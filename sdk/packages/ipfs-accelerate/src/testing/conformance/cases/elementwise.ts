@@ -64,6 +64,19 @@ export const elementwise: readonly ConformanceCase[] = [
   caseOf("add stretches both sides", "map", [floats([4, 1, 5]), floats([3, 1])], {
     program: one("add", [0, 1]),
   }),
+  caseOf("add of a bias to rows of four", "map", [floats([3, 5, 8]), floats([8])], {
+    program: one("add", [0, 1]),
+  }),
+  caseOf(
+    "add of a column and of a part of rows of four",
+    "map",
+    [floats([5, 16], { slice: [1, 4, 12] }), floats([5, 1])],
+    { program: one("add", [0, 1]) },
+  ),
+  caseOf("gelu of rows of four in f16", "map", [halves([3, 8])], { program: one("gelu", [0]) }),
+  caseOf("add of a part that begins askew", "map", [floats([5, 16], { slice: [1, 3, 11] }), floats([5, 8])], {
+    program: one("add", [0, 1]),
+  }),
   caseOf("add of a scalar tensor", "map", [floats([2, 3]), floats([])], { program: one("add", [0, 1]) }),
   caseOf("multiply by a constant", "map", [floats([2, 3])], { program: one("mul", [0, 1], [0.125]) }),
   caseOf("multiply of nothing", "map", [floats([0, 3])], { program: one("mul", [0, 1], [2]) }),
