@@ -1,9 +1,22 @@
 import { AccelerateError } from "../errors/index.ts";
 import type { OpSet } from "../ops/index.ts";
-import type { QuantizedTensor, Shape, Tensor } from "../tensor/index.ts";
+import {
+  QuantizedTensor,
+  sizeOf,
+  type Bits,
+  type HostArray,
+  type Shape,
+  type Tensor,
+} from "../tensor/index.ts";
 import { toFloats } from "./conversion.ts";
 import { bitsOf, computeType, precisionOf, type PrecisionPlan } from "./precision.ts";
 import { byteLengthOf, missingWeight, type WeightSource } from "./source.ts";
+
+type Bytes = Uint8Array<ArrayBuffer>;
+
+const READ_AHEAD_BYTES = 64 * 2 ** 20;
+/** Scales are halves. Source: IEEE 754, binary16. */
+const LARGEST_HALF = 65_504;
 
 export interface LoadProgress {
   readonly loadedBytes: number;
@@ -13,6 +26,20 @@ export interface LoadProgress {
 export interface LoadOptions {
   readonly signal?: AbortSignal | undefined;
   readonly onProgress?: ((progress: LoadProgress) => void) | undefined;
+  /** Most bytes of files in host memory at once, but for a single larger tensor; 64 MiB by default. */
+  readonly readAheadBytes?: number | undefined;
+}
+
+/** Bytes of what is loaded, as the backend holds it. */
+export interface WeightMemory {
+  /** Of packed matrices: their values at exactly so many bits. */
+  readonly idealBytes: number;
+  /** Of packed matrices: the words that hold them. */
+  readonly packedBytes: number;
+  /** Of packed matrices: scales and zero points. */
+  readonly scaleBytes: number;
+  /** Of all that is not packed. */
+  readonly denseBytes: number;
 }
 
 type Kind = "dense" | "matrix";
@@ -93,24 +120,42 @@ export class Parameters {
    *
    * @throws AccelerateError `model` naming a missing tensor, `model_format` one of another shape or type.
    */
-  async load(ops: OpSet, { signal, onProgress }: LoadOptions = {}): Promise<void> {
+  async load(ops: OpSet, options: LoadOptions = {}): Promise<void> {
     const wanted = this.#inFileOrder();
-    const totalBytes = wanted.reduce(
-      (sum, { name }) => sum + byteLengthOf(this.source.entries.get(name)!),
-      0,
-    );
+    const totalBytes = wanted.reduce((sum, parameter) => sum + this.#fileBytes(parameter), 0);
     let loadedBytes = 0;
+    let submittedBytes = 0;
+    const { signal, onProgress, readAheadBytes = READ_AHEAD_BYTES } = options;
     try {
-      for (const parameter of wanted) {
-        signal?.throwIfAborted();
-        parameter.fill(await this.#loadOne(ops, parameter, signal));
-        loadedBytes += byteLengthOf(this.source.entries.get(parameter.name)!);
+      for await (const [parameter, bytes] of this.#readAhead(wanted, readAheadBytes, signal)) {
+        parameter.fill(this.#upload(ops, parameter, bytes));
+        loadedBytes += bytes.byteLength;
+        submittedBytes += bytes.byteLength;
+        if (submittedBytes >= readAheadBytes) {
+          await ops.backend.finish(signal);
+          submittedBytes = 0;
+        }
         onProgress?.({ loadedBytes, totalBytes });
       }
     } catch (error) {
       this.dispose();
       throw error;
     }
+  }
+
+  /** What the loaded parameters take. */
+  get memory(): WeightMemory {
+    let [idealBytes, packedBytes, scaleBytes, denseBytes] = [0, 0, 0, 0];
+    for (const { value } of this.#declared.values()) {
+      if (value instanceof QuantizedTensor) {
+        idealBytes += (sizeOf(value.shape) * value.bits) / 8;
+        packedBytes += value.packed.storage.byteLength;
+        scaleBytes += value.byteLength - value.packed.storage.byteLength;
+      } else {
+        denseBytes += value.storage.byteLength;
+      }
+    }
+    return { idealBytes, packedBytes, scaleBytes, denseBytes };
   }
 
   dispose(): void {
@@ -154,20 +199,67 @@ export class Parameters {
     return wanted.sort((a, b) => place.get(a.name)! - place.get(b.name)!);
   }
 
-  async #loadOne(
+  #fileBytes({ name }: Parameter<Tensor | QuantizedTensor>): number {
+    return byteLengthOf(this.source.entries.get(name)!);
+  }
+
+  /** In order; what follows is being read while one is taken, within the budget. */
+  async *#readAhead(
+    wanted: readonly Parameter<Tensor | QuantizedTensor>[],
+    budgetBytes: number,
+    signal?: AbortSignal,
+  ): AsyncGenerator<[Parameter<Tensor | QuantizedTensor>, Bytes]> {
+    const reads = new Map<number, Promise<Bytes>>();
+    let [next, heldBytes] = [0, 0];
+    for (const [i, parameter] of wanted.entries()) {
+      for (; next < wanted.length; next++) {
+        const bytes = this.#fileBytes(wanted[next]!);
+        if (next > i && heldBytes + bytes > budgetBytes) break;
+        heldBytes += bytes;
+        const reading = this.source.read(wanted[next]!.name, signal);
+        reading.catch(() => undefined); // whoever awaits it hears of it
+        reads.set(next, reading);
+      }
+      signal?.throwIfAborted();
+      const bytes = await reads.get(i)!;
+      reads.delete(i);
+      yield [parameter, bytes];
+      heldBytes -= bytes.byteLength;
+    }
+  }
+
+  #upload(
     ops: OpSet,
     { name, shape, kind }: Parameter<Tensor | QuantizedTensor>,
-    signal?: AbortSignal,
-  ): Promise<Tensor | QuantizedTensor> {
+    bytes: Bytes,
+  ): Tensor | QuantizedTensor {
     const { dtype } = this.source.entries.get(name)!;
     const bits = kind === "matrix" ? bitsOf(precisionOf(this.plan, name)) : undefined;
     const target = bits ? "f32" : computeType(this.plan);
-    const elements = toFloats(await this.source.read(name, signal), dtype, target);
+    const elements = toFloats(bytes, dtype, target);
     if (!elements) throw new AccelerateError("model_format", `"${name}" holds ${dtype}, not floats`);
+    if (bits) assertScalable(name, elements, bits);
     const dense = ops.tensor(elements, shape, target);
     if (!bits) return dense;
-    const packed = ops.quantize(dense, { bits, groupSize: this.plan.groupSize ?? 32 });
-    dense.dispose();
-    return packed;
+    try {
+      return ops.quantize(dense, { bits, groupSize: this.plan.groupSize ?? 32 });
+    } finally {
+      dense.dispose();
+    }
   }
+}
+
+/** One value that is not finite, or too large for the scale of its group, would spoil the whole group. */
+function assertScalable(name: string, elements: HostArray, bits: Bits): void {
+  const largest = (LARGEST_HALF * (2 ** bits - 1)) / 2;
+  const at = elements.findIndex((value) => !(Math.abs(value) <= largest));
+  if (at < 0) return;
+  throw new AccelerateError(
+    "model_format",
+    `element ${at} of "${name}" is ${elements[at]!}: no scale holds it`,
+    {
+      hint: "Fetch the model again, or keep this tensor in fp32 with an override.",
+      details: { tensor: name, index: at },
+    },
+  );
 }

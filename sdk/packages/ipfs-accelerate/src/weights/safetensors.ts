@@ -1,4 +1,6 @@
 import { AccelerateError } from "../errors/index.ts";
+import { refuseDisguise } from "./disguise.ts";
+import { duplicateKey } from "./json-keys.ts";
 import {
   byteLengthOf,
   FILE_BYTES,
@@ -9,6 +11,7 @@ import {
 } from "./source.ts";
 
 const LENGTH_BYTES = 8;
+const OPENING_BRACE = 0x7b;
 /** As the format's own parser: a longer header is refused before it is read. */
 export const LARGEST_HEADER = 100_000_000;
 
@@ -24,14 +27,18 @@ export type SafetensorsHeader = ReadonlyMap<string, Located>;
 /**
  * Bytes of the header after the 8 bytes that say so.
  *
- * @throws AccelerateError `model_format` when the file is too short for it.
+ * @param start - The first bytes of the file, 9 at least; 512 tell a pickle or a web page.
+ * @throws AccelerateError `integrity` when the file is too short for it, `model_format` for a length beyond all
+ *   bounds, `unsafe_model` for a pickle or an archive.
  */
 export function headerLength(start: Uint8Array, fileBytes: number): number {
-  if (start.byteLength < LENGTH_BYTES) throw malformed(`${start.byteLength} bytes hold no header`);
+  if (start.byteLength <= LENGTH_BYTES) throw truncated(LENGTH_BYTES + 1, fileBytes);
   const length = Number(new DataView(start.buffer, start.byteOffset).getBigUint64(0, true));
-  if (length > LARGEST_HEADER || LENGTH_BYTES + length > fileBytes) {
-    throw malformed(`its header claims ${length} bytes in a file of ${fileBytes}`);
+  if (length > LARGEST_HEADER || start[LENGTH_BYTES] !== OPENING_BRACE) {
+    refuseDisguise(start);
+    throw malformed(`it claims a header of ${length} bytes, or one that does not begin with {`);
   }
+  if (LENGTH_BYTES + length > fileBytes) throw truncated(LENGTH_BYTES + length, fileBytes);
   return length;
 }
 
@@ -40,11 +47,14 @@ export function headerLength(start: Uint8Array, fileBytes: number): number {
  *
  * Source: the safetensors format description.
  *
- * @throws AccelerateError `model_format` with the first thing that is wrong.
+ * @throws AccelerateError `model_format` with the first thing that is wrong; `integrity` when only the length of the
+ *   file is.
  */
 export function parseHeader(json: Uint8Array, fileBytes: number): SafetensorsHeader {
   const base = LENGTH_BYTES + json.byteLength;
-  const located = Object.entries(parseObject(json))
+  const header = parseObject(json);
+  assertMetadata(Object.hasOwn(header, "__metadata__") ? header["__metadata__"] : {});
+  const located = Object.entries(header)
     .filter(([name]) => name !== "__metadata__")
     .map(([name, value]) => [name, locate(name, value, base)] as const)
     .sort(([, a], [, b]) => a.start - b.start || a.end - b.end);
@@ -53,20 +63,30 @@ export function parseHeader(json: Uint8Array, fileBytes: number): SafetensorsHea
     if (start !== at) throw malformed(`"${name}" begins at byte ${start}, where ${at} was due`);
     at = end;
   }
-  if (at !== fileBytes) throw malformed(`its tensors end at byte ${at} of ${fileBytes}`);
+  if (at !== fileBytes) throw truncated(at, fileBytes);
   return new Map(located);
 }
 
 function parseObject(json: Uint8Array): Record<string, unknown> {
   let value: unknown;
+  let text: string;
   try {
-    value = JSON.parse(new TextDecoder("utf-8", { fatal: true }).decode(json));
+    text = new TextDecoder("utf-8", { fatal: true }).decode(json);
+    value = JSON.parse(text);
   } catch (cause) {
     throw malformed("its header is not JSON", cause);
   }
+  const twice = duplicateKey(text);
+  if (twice !== undefined) throw malformed(`its header names "${twice}" twice`);
   if (typeof value !== "object" || value === null || Array.isArray(value))
     throw malformed("its header is no object");
   return value as Record<string, unknown>;
+}
+
+function assertMetadata(value: unknown): void {
+  const isMap = typeof value === "object" && value !== null && !Array.isArray(value);
+  if (isMap && Object.values(value).every((each) => typeof each === "string")) return;
+  throw malformed("__metadata__ is not a map of strings");
 }
 
 function locate(name: string, value: unknown, base: number): Located {
@@ -87,6 +107,18 @@ function locate(name: string, value: unknown, base: number): Located {
 
 function isCounts(value: unknown): value is number[] {
   return Array.isArray(value) && value.every((item) => Number.isSafeInteger(item) && item >= 0);
+}
+
+function truncated(expected: number, found: number): AccelerateError {
+  const state = found < expected ? "truncated" : "longer than its tensors";
+  return new AccelerateError(
+    "integrity",
+    `the safetensors file is ${state}: ${found} bytes, not ${expected}`,
+    {
+      hint: "Fetch it again from its source.",
+      details: { expected_bytes: expected, found_bytes: found },
+    },
+  );
 }
 
 function malformed(why: string, cause?: unknown): AccelerateError {
