@@ -101,7 +101,8 @@ export function checkRate(rate: number, wanted: number): void {
 }
 
 /**
- * Log-mel energies `[1, mels, frames]` of the first window of the sound, silence after its end.
+ * Log-mel energies `[1, mels, frames]` of the first window of the sound, silence after its end; or of all of a sound that is
+ * longer than that.
  *
  * Source: `WhisperFeatureExtractor`: at most 8 decades below the loudest, then `(x + 4) / 4`.
  *
@@ -110,10 +111,13 @@ export function checkRate(rate: number, wanted: number): void {
 export function whisperFeatures(
   samples: Float32Array,
   settings: WindowSettings = whisperSettings(),
+  extent: "window" | "whole" = "window",
 ): AudioFeatures {
   const { mels, hop } = settings;
-  const rows = framesOf(padded(checkSamples(samples), settings, "pad"), settings);
-  const frames = Math.floor((settings.seconds * settings.sampleRate) / hop);
+  const isLong = extent === "whole" && checkSamples(samples).length > lengthOf(settings);
+  const sound = isLong ? samples : padded(checkSamples(samples), settings, "pad");
+  const rows = framesOf(sound, settings);
+  const frames = Math.floor(sound.length / hop);
   const values = new Float32Array(mels * frames);
   let loudest = -Infinity;
   for (let i = 0; i < frames * mels; i++) loudest = Math.max(loudest, rows[i]!);
@@ -123,6 +127,17 @@ export function whisperFeatures(
     }
   }
   return { values, shape: [1, mels, frames] };
+}
+
+/** `count` frames of features `[1, mels, frames]` from `start` on, 0 after their end. */
+export function sliceFrames({ values, shape }: AudioFeatures, start: number, count: number): AudioFeatures {
+  const [, mels, frames] = shape as [number, number, number];
+  const slice = new Float32Array(mels * count);
+  for (let mel = 0; mel < mels; mel++) {
+    const row = values.subarray(mel * frames, (mel + 1) * frames);
+    slice.set(row.subarray(start, start + count), mel * count);
+  }
+  return { values: slice, shape: [1, mels, count] };
 }
 
 /**

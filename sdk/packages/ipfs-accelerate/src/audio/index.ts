@@ -8,6 +8,7 @@ export {
   clapFeatures,
   clapSettings,
   normalizedFeatures,
+  sliceFrames,
   whisperFeatures,
   whisperSettings,
   type AudioFeatures,
