@@ -23,13 +23,21 @@ interface RowPlan extends Launch {
 
 const LONG_ROW = 256;
 const MANY_ROWS = 1024;
+/** The vectors of the widest software adapter. */
+const SMALL_GROUP = 8;
 
 function planRows(rows: number, length: number, traits: Traits): RowPlan {
-  const isGroup = length >= LONG_ROW && rows < (traits.isSoftware ? LANES : MANY_ROWS);
-  return isGroup ? { ...perGroup(rows), lanes: LANES } : { ...perItem(rows), lanes: 1 };
+  const isGroup = length >= LONG_ROW && rows < (traits.isSoftware ? SMALL_GROUP : MANY_ROWS);
+  if (isGroup) return { ...perGroup(rows), lanes: LANES };
+  // A workgroup runs on one core of a software adapter: few rows are spread over more of them.
+  return { ...(traits.isSoftware && rows < MANY_ROWS ? perSmallGroup(rows) : perItem(rows)), lanes: 1 };
 }
 
-/** Combines `variable` of all lanes by an expression of `a` and `b`; every lane then has the result. */
+function perSmallGroup(rows: number): Launch & { readonly flat: string } {
+  return { size: [SMALL_GROUP, 1, 1], workgroups: [Math.ceil(rows / SMALL_GROUP), 1, 1], flat: "gid.x" };
+}
+
+/** Combines `variable` of all lanes by an expression of `a` and `b`; every lane then has the result, after one barrier. */
 function combine(
   draft: Draft,
   plan: RowPlan,
@@ -40,15 +48,11 @@ function combine(
   if (plan.lanes === 1) return "";
   const shared = draft.b.name("shared");
   draft.b.declare(`var<workgroup> ${shared}: array<${type}, ${LANES}>;`);
-  const half = draft.b.name("half");
+  const lane = draft.b.name("lane");
   return `${shared}[lid.x] = ${variable};
 workgroupBarrier();
-for (var ${half} = ${LANES / 2}u; ${half} > 0u; ${half} = ${half} / 2u) {
-  if (lid.x < ${half}) { let a = ${shared}[lid.x]; let b = ${shared}[lid.x + ${half}]; ${shared}[lid.x] = ${expression}; }
-  workgroupBarrier();
-}
 ${variable} = ${shared}[0];
-workgroupBarrier();`;
+for (var ${lane} = 1u; ${lane} < ${LANES}u; ${lane}++) { let a = ${variable}; let b = ${shared}[${lane}]; ${variable} = ${expression}; }`;
 }
 
 const loop = (plan: RowPlan, length: string, body: string): string =>
