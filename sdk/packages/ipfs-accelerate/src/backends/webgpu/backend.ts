@@ -1,5 +1,6 @@
 import { AccelerateError } from "../../errors/index.ts";
 import {
+  inferOutputs,
   USABLE,
   type Adapter,
   type Backend,
@@ -10,12 +11,14 @@ import {
   type Support,
 } from "../../ops/index.ts";
 import {
+  hostArray,
   MemoryLedger,
   sizeOf,
   Storage,
   type DType,
   type HostArray,
   type Tensor,
+  type TensorSpec,
 } from "../../tensor/index.ts";
 import type { Generator } from "./binding.ts";
 import { BufferPool } from "./buffers.ts";
@@ -24,9 +27,19 @@ import { fromDevice, toDevice, deviceBytes } from "./conversion.ts";
 import type { OpenDevice } from "./device.ts";
 import type { Kernel, Traits } from "./kernel.ts";
 import { GENERATORS } from "./kernels/index.ts";
-import { PipelineCache } from "./pipelines.ts";
+import { PipelineCache, type KernelSource } from "./pipelines.ts";
+import { TuningTable, type TuningStore } from "./tuning/store.ts";
+import { timeKernel, type TimingOptions } from "./tuning/timing.ts";
+import { tunable } from "./tuning/tunable.ts";
 
 export type BackendState = "ready" | "lost" | "disposed";
+
+/** Times kernels of one call; to be disposed of. */
+export interface Bench {
+  /** Milliseconds of one run. */
+  readonly time: (kernel: Kernel) => Promise<number>;
+  readonly dispose: () => void;
+}
 
 class GpuStorage extends Storage {
   readonly buffer: GPUBuffer;
@@ -57,12 +70,15 @@ export class WebGPUBackend implements Backend {
   readonly lost: Promise<AccelerateError>;
   readonly buffers: BufferPool;
   readonly pipelines: PipelineCache;
+  /** Choices between variants; `tune` fills it. */
+  readonly tuning: TuningStore;
   readonly #device: GPUDevice;
   readonly #commands: Commands;
   #state: BackendState = "ready";
   #failure: AccelerateError | undefined;
 
-  constructor({ device, adapter, traits, features }: OpenDevice) {
+  constructor({ device, adapter, traits, features, tuning = new TuningTable() }: OpenDevice) {
+    this.tuning = tuning;
     this.#device = device;
     this.adapter = adapter;
     this.traits = traits;
@@ -96,8 +112,62 @@ export class WebGPUBackend implements Backend {
 
   /** The kernel of a call, to be read or compiled before its first use. */
   kernelFor(call: OpSignature): Kernel {
+    return this.#tunedKernel(call) ?? this.#ruledKernel(call);
+  }
+
+  #ruledKernel(call: OpSignature): Kernel {
     const generate = GENERATORS[call.op] as Generator<OpName>;
     return generate(call, this.traits);
+  }
+
+  /** The variant that was measured to be the fastest for calls like this one. */
+  #tunedKernel(call: OpSignature): Kernel | undefined {
+    const found = tunable(call, this.traits);
+    const choice = found && this.tuning.get(this.tuningKey(found.key));
+    if (choice === null || choice === undefined) return undefined;
+    return found
+      ?.candidates()
+      .find(({ name }) => name === choice)
+      ?.kernel();
+  }
+
+  /** A shape class on this adapter. */
+  tuningKey(shapeClass: string): string {
+    return `${this.adapter.description}${this.traits.hasF16 ? " f16" : ""}: ${shapeClass}`;
+  }
+
+  /**
+   * Compiles kernels side by side before their first use: those of calls, or those that `pipelines.sources` told in an
+   * earlier run.
+   *
+   * @throws AccelerateError `internal` with the compiler's message for code it refuses.
+   */
+  async warmUp(kernels: readonly (OpSignature | KernelSource)[], signal?: AbortSignal): Promise<void> {
+    this.#assertReady();
+    signal?.throwIfAborted();
+    const sources = kernels.map((kernel) => ("code" in kernel ? kernel : this.kernelFor(kernel)));
+    await this.#orLost(this.pipelines.warm(sources), signal);
+  }
+
+  /** Buffers of zeros for a call, to time its kernels with. */
+  bench(call: OpSignature, options: Pick<TimingOptions, "repeats" | "now">): Bench {
+    const specs = [...call.inputs, ...(call.epilogue?.inputs ?? [])].filter((spec) => spec !== undefined);
+    const storages = [
+      ...specs.map((spec) => this.upload(hostArray(spec.dtype, extentOf(spec)), spec.dtype)),
+      ...inferOutputs(call).map(({ dtype, shape }) => this.#allocate(dtype, sizeOf(shape))),
+    ];
+    const device = this.#device;
+    const settings = { ...options, device, pipelines: this.pipelines };
+    return {
+      time: async (kernel) => {
+        this.#assertReady();
+        this.#commands.flush();
+        return this.#orLost(timeKernel(kernel, storages.map(bufferOf), settings));
+      },
+      dispose: () => {
+        for (const storage of storages) storage.release();
+      },
+    };
   }
 
   source(call: OpSignature): string {
@@ -224,6 +294,11 @@ export class WebGPUBackend implements Backend {
 function bufferOf(storage: Storage): GPUBuffer {
   if (storage instanceof GpuStorage) return storage.buffer;
   throw new AccelerateError("internal", "a storage of another backend reached a kernel of webgpu");
+}
+
+/** Elements of the smallest storage that a view fits in. */
+function extentOf({ shape, strides, offset }: TensorSpec): number {
+  return shape.reduce((most, extent, axis) => most + Math.max(0, extent - 1) * strides[axis]!, offset + 1);
 }
 
 function stridesOf({ shape }: Tensor): number[] {

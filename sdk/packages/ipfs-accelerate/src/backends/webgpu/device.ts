@@ -1,6 +1,7 @@
 import { AccelerateError } from "../../errors/index.ts";
 import type { Adapter } from "../../ops/index.ts";
 import type { Traits } from "./kernel.ts";
+import type { TuningStore } from "./tuning/store.ts";
 
 export interface DeviceOptions {
   /** The browser's `navigator.gpu` unless given. */
@@ -8,6 +9,8 @@ export interface DeviceOptions {
   readonly powerPreference?: GPUPowerPreference;
   /** Leaves out what an adapter has: to compare, or to avoid a faulty feature. */
   readonly without?: readonly GPUFeatureName[];
+  /** Choices between variants of kernels, kept from an earlier run; in memory unless given. */
+  readonly tuning?: TuningStore;
 }
 
 /** A device with what it said of itself. */
@@ -16,6 +19,7 @@ export interface OpenDevice {
   readonly adapter: Adapter;
   readonly traits: Traits;
   readonly features: readonly GPUFeatureName[];
+  readonly tuning?: TuningStore;
 }
 
 const WANTED_FEATURES: readonly GPUFeatureName[] = ["shader-f16", "subgroups", "timestamp-query"];
@@ -48,7 +52,7 @@ export async function openDevice(options: DeviceOptions = {}, signal?: AbortSign
   signal?.throwIfAborted();
   const adapter = describeAdapter(found);
   const traits = { hasF16: features.includes("shader-f16"), isSoftware: adapter.isSoftware };
-  return { device, adapter, traits, features };
+  return { device, adapter, traits, features, ...(options.tuning && { tuning: options.tuning }) };
 }
 
 function browserGpu(): GPU {

@@ -6,10 +6,14 @@ export interface Pipeline {
   readonly layout: GPUBindGroupLayout;
 }
 
+/** What a pipeline is made of; plain data, to be kept and compiled sooner the next time. */
+export type KernelSource = Pick<Kernel, "label" | "code" | "access">;
+
 /** Compiled kernels of one device, by the hash of their code and layout. */
 export class PipelineCache {
   readonly #device: GPUDevice;
   readonly #pipelines = new Map<string, Pipeline>();
+  readonly #sources = new Map<string, KernelSource>();
   hits = 0;
 
   constructor(device: GPUDevice) {
@@ -20,7 +24,12 @@ export class PipelineCache {
     return this.#pipelines.size;
   }
 
-  get(kernel: Kernel): Pipeline {
+  /** Of every pipeline there is, for `warm` in a later run. */
+  get sources(): readonly KernelSource[] {
+    return [...this.#sources.values()];
+  }
+
+  get(kernel: KernelSource): Pipeline {
     const key = contentHash(kernel);
     const found = this.#pipelines.get(key);
     if (found) {
@@ -29,7 +38,7 @@ export class PipelineCache {
     }
     const { layout, descriptor } = this.#describe(kernel);
     const made = { layout, pipeline: this.#device.createComputePipeline(descriptor) };
-    this.#pipelines.set(key, made);
+    this.#keep(key, kernel, made);
     return made;
   }
 
@@ -38,7 +47,7 @@ export class PipelineCache {
    *
    * @throws AccelerateError `internal` with the compiler's message for code it refuses.
    */
-  async warm(kernels: readonly Kernel[]): Promise<void> {
+  async warm(kernels: readonly KernelSource[]): Promise<void> {
     const missing = new Map(kernels.map((kernel) => [contentHash(kernel), kernel]));
     for (const key of this.#pipelines.keys()) missing.delete(key);
     await Promise.all(
@@ -46,7 +55,7 @@ export class PipelineCache {
         const { layout, descriptor } = this.#describe(kernel);
         try {
           const pipeline = await this.#device.createComputePipelineAsync(descriptor);
-          this.#pipelines.set(key, { layout, pipeline });
+          this.#keep(key, kernel, { layout, pipeline });
         } catch (cause) {
           const reason = cause instanceof Error ? cause.message : String(cause);
           throw new AccelerateError("internal", `the kernel "${kernel.label}" does not compile: ${reason}`, {
@@ -58,7 +67,12 @@ export class PipelineCache {
     );
   }
 
-  #describe({ label, code, access }: Kernel): {
+  #keep(key: string, { label, code, access }: KernelSource, pipeline: Pipeline): void {
+    this.#pipelines.set(key, pipeline);
+    this.#sources.set(key, { label, code, access });
+  }
+
+  #describe({ label, code, access }: KernelSource): {
     layout: GPUBindGroupLayout;
     descriptor: GPUComputePipelineDescriptor;
   } {

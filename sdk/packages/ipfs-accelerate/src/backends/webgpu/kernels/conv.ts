@@ -177,9 +177,8 @@ ${storeBlock({ d }, channels, places)}`;
   return d.b.build(`conv direct ${channels}x${places}${wide ? " wide" : ""}`, body, launch);
 }
 
-function outputShape(call: Call): readonly number[] {
-  const { epilogue: _, ...plain } = call;
-  return inferOutputs(plain)[0]!.shape;
+function outputShape({ op, inputs, attributes }: Call): readonly number[] {
+  return inferOutputs({ op, inputs, attributes })[0]!.shape;
 }
 
 /** Where the window of place `c` begins. */

@@ -26,10 +26,10 @@ export interface Operand {
 
 /** The extents and strides of a call; rows of a batch that share `b` become rows of one matrix. */
 export function problemOf(call: OpSignature<"matmul">): Problem {
-  const [a, b] = call.inputs as [TensorSpec, TensorSpec];
-  const { transposeA, transposeB } = call.attributes;
-  const { epilogue: _, ...plain } = call;
-  const { shape } = inferOutputs(plain)[0]!;
+  const { op, inputs, attributes } = call;
+  const [a, b] = inputs as [TensorSpec, TensorSpec];
+  const { transposeA, transposeB } = attributes;
+  const { shape } = inferOutputs({ op, inputs, attributes })[0]!;
   const batch = shape.slice(0, -2);
   const [m, n] = shape.slice(-2) as [number, number];
   const k = a.shape.at(transposeA ? -2 : -1)!;
