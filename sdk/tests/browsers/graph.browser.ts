@@ -1,11 +1,11 @@
-import { assert, assertClose, assertEqual, errorOf, test } from "../../../../tests/browsers/page/api.ts";
-import { CpuBackend } from "../backends/cpu/index.ts";
-import { openWebGPU } from "../backends/webgpu/index.ts";
-import { AccelerateError } from "../errors/index.ts";
-import { OpSet } from "../ops/index.ts";
-import type { Tensor } from "../tensor/index.ts";
-import { CASES, checkCase } from "../testing/conformance/index.ts";
-import { GraphBackend } from "./index.ts";
+import { assert, assertClose, assertEqual, errorOf, test } from "./page/api.ts";
+import { CpuBackend } from "../../packages/ipfs-accelerate/src/backends/cpu/index.ts";
+import { openWebGPU } from "../../packages/ipfs-accelerate/src/backends/webgpu/index.ts";
+import { AccelerateError } from "../../packages/ipfs-accelerate/src/errors/index.ts";
+import { OpSet } from "../../packages/ipfs-accelerate/src/ops/index.ts";
+import type { Tensor } from "../../packages/ipfs-accelerate/src/tensor/index.ts";
+import { CASES, checkCase } from "../../packages/ipfs-accelerate/src/testing/conformance/index.ts";
+import { GraphBackend } from "../../packages/ipfs-accelerate/src/graph/index.ts";
 
 let opened: Promise<GraphBackend> | undefined;
 const graph = (): Promise<GraphBackend> => (opened ??= openWebGPU().then((inner) => new GraphBackend(inner)));
