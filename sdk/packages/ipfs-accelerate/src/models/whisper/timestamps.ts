@@ -56,7 +56,7 @@ function forbiddenAfter(
   const isAfterTwo = isTimestamp(chosen.at(-2));
   if (isAfterOne && isAfterTwo) forbidden.fill(1, first);
   if (isAfterOne && !isAfterTwo) forbidden.fill(1, 0, endId);
-  const last = chosen.findLast((id) => id >= first);
+  const last = [...chosen].reverse().find((id) => id >= first);
   if (last !== undefined) forbidden.fill(1, first, isAfterOne && !isAfterTwo ? last : last + 1);
   return forbidden;
 }

@@ -134,7 +134,7 @@ export function splitAtTimestamps(
   const isTimestamp = ids.map((id) => id >= first);
   const cuts = ids.flatMap((_, i) => (isTimestamp[i]! && isTimestamp[i + 1] === true ? [i + 1] : []));
   if (cuts.length === 0) {
-    const last = ids.findLast((id) => id > first);
+    const last = [...ids].reverse().find((id) => id > first);
     return { parts: [{ ids, start: 0, end: last === undefined ? seconds : secondsOf(last) }], next: seconds };
   }
   // One timestamp alone at the end: nothing is said after it.

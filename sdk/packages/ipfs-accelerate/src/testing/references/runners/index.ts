@@ -1,6 +1,7 @@
 import type { ReferenceRunner } from "../reference.ts";
 import { audio } from "./audio.ts";
 import { bert } from "./bert.ts";
+import { clap } from "./clap.ts";
 import { detr } from "./detr.ts";
 import { images } from "./images.ts";
 import { layers } from "./layers.ts";
@@ -17,6 +18,7 @@ import { clip } from "./clip.ts";
 export const RUNNERS: Readonly<Record<string, ReferenceRunner>> = {
   audio,
   bert,
+  clap,
   detr,
   images,
   layers,
