@@ -1,0 +1,77 @@
+import { assert, assertEqual, errorOf, test } from "../../../../../tests/browsers/page/api.ts";
+import { AccelerateError } from "../../errors/index.ts";
+import { OpSet } from "../../ops/index.ts";
+import { CASES, checkCase, checkRefusal, REFUSALS } from "../../testing/conformance/index.ts";
+import {
+  checkReference,
+  listReferences,
+  openReference,
+  type ReadFile,
+} from "../../testing/references/index.ts";
+import { CpuBackend } from "../cpu/index.ts";
+import { hasRelaxedSimd, openWasm, type WasmBackend } from "./index.ts";
+
+const oracle = new CpuBackend();
+const opened = new Map<number, Promise<WasmBackend>>();
+
+function wasm(threads: number): Promise<WasmBackend> {
+  const known = opened.get(threads) ?? openWasm({ threads });
+  opened.set(threads, known);
+  return known;
+}
+
+for (const threads of [1, 2]) {
+  test(`wasm on ${threads} threads answers every case as the oracle does`, async () => {
+    const backend = await wasm(threads);
+    for (const conformance of CASES) {
+      const { status, reason } = await checkCase(conformance, backend, oracle);
+      assert(status === "passed", `${conformance.op}, ${conformance.name}: ${reason ?? status}`);
+    }
+    assertEqual([backend.memory.storages, backend.blocks], [0, 0]);
+  }, 120_000);
+}
+
+test("wasm refuses what every backend must refuse", async () => {
+  for (const refusal of REFUSALS) assertEqual(checkRefusal(refusal, await wasm(1)), null, refusal.name);
+});
+
+const read: ReadFile = async (path) => {
+  const answer = await fetch(`/references/${path}`);
+  if (!answer.ok) throw new Error(`${path}: ${answer.status}`);
+  return new Uint8Array(await answer.arrayBuffer());
+};
+
+const names = await listReferences(read).catch(() => []);
+for (const name of names) {
+  test(`wasm answers as PyTorch: ${name}`, async () => {
+    const { status, reason } = await checkReference(await openReference(name, read), await wasm(2));
+    assert(status === "passed", reason ?? status);
+  }, 120_000);
+}
+if (names.length === 0) {
+  test("wasm answers as PyTorch", ({ skip }) => skip("no Python with torch; name one in PYTHON"));
+}
+
+test("the adapter says what it is", async () => {
+  const { adapter, threads } = await wasm(2);
+  assertEqual(threads, 2);
+  const kind = hasRelaxedSimd() ? "WASM SIMD, relaxed" : "WASM SIMD";
+  assertEqual(adapter.description, `${kind}, 2 threads`);
+});
+
+test("a thread that cannot start is a typed error", async () => {
+  const spawn = (): never => {
+    throw new Error("blocked");
+  };
+  const error = await errorOf(() => openWasm({ threads: 2, spawn }));
+  assert(error instanceof AccelerateError && error.code === "device_unavailable", String(error));
+});
+
+test("a disposed backend is gone", async () => {
+  for (const threads of [1, 2]) {
+    const backend = await wasm(threads);
+    backend.dispose();
+    const error = await errorOf(() => new OpSet(backend).tensor([1], [1]));
+    assert(error instanceof AccelerateError && error.code === "device_unavailable", String(error));
+  }
+});
