@@ -10,6 +10,7 @@ export type Openers = Readonly<Partial<Record<BackendName, OpenBackend>>>;
 /** Each backend is fetched when it is asked for, and not before. */
 export const OPENERS: Openers = {
   webgpu: async (signal) => (await import("../backends/webgpu/index.ts")).openWebGPU({}, signal),
+  wasm: async (signal) => (await import("../backends/wasm/index.ts")).openWasm({}, signal),
   cpu: async () => new (await import("../backends/cpu/index.ts")).CpuBackend(),
 };
 

@@ -20,18 +20,12 @@ export interface AudioInput {
   readonly sampleRate: number;
 }
 
-export interface ChatMessage {
-  readonly role: "system" | "user" | "assistant";
-  readonly content: string;
-}
-
 /** All that may cross to a worker: plain data, no functions. */
 export type ModelInput =
   | string
   | readonly string[]
   | ImageInput
   | AudioInput
-  | { readonly messages: readonly ChatMessage[] }
   | { readonly text: string | readonly string[]; readonly image?: ImageInput; readonly audio?: AudioInput };
 
 export interface RunOptions {
@@ -93,8 +87,8 @@ export type ModelOutput =
 export interface TextUsage {
   readonly promptTokens: number;
   readonly generatedTokens: number;
-  /** Why it ended. */
-  readonly finish: "stop" | "length" | "abort";
+  /** Why it ended: the model's own end, or the limit. */
+  readonly finish: "stop" | "length";
 }
 
 /** One backend that was asked, in order, and what became of it. */
