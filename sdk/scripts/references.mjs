@@ -1,6 +1,6 @@
 // The references of the models, made by PyTorch at test time into a temporary folder.
 import { spawnSync } from "node:child_process";
-import { existsSync, mkdtempSync, readdirSync, readFileSync, rmSync } from "node:fs";
+import { existsSync, mkdtempSync, readdirSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import path from "node:path";
 
@@ -26,13 +26,11 @@ export function makeReferences() {
 export function servedReferences() {
   const folder = makeReferences();
   if (folder === undefined) return [];
-  const names = readdirSync(folder, { recursive: true, withFileTypes: true }).filter((entry) =>
-    entry.isFile(),
-  );
-  const files = names.map((entry) => {
-    const file = path.join(entry.parentPath, entry.name);
-    return [`/references/${path.relative(folder, file)}`, readFileSync(file)];
-  });
-  if (process.env.SDK_REFERENCES === undefined) rmSync(folder, { recursive: true });
-  return files;
+  if (process.env.SDK_REFERENCES === undefined) process.on("exit", () => rmSync(folder, { recursive: true }));
+  return readdirSync(folder, { recursive: true, withFileTypes: true })
+    .filter((entry) => entry.isFile() || entry.isSymbolicLink())
+    .map((entry) => {
+      const file = path.join(entry.parentPath, entry.name);
+      return [`/references/${path.relative(folder, file)}`, { file }];
+    });
 }

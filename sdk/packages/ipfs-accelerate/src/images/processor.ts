@@ -9,7 +9,7 @@ type Size = readonly [height: number, width: number];
  * Pixels to what a model was trained on, as `preprocessor_config.json` says: resized, cropped, rescaled, normalized,
  * padded to the largest of a batch.
  *
- * Source: the image processors of transformers with the Pillow backend; resizing equals Pillow's to the bit.
+ * Source: the image processors of transformers with the Pillow backend.
  */
 export class ImageProcessor {
   readonly #settings: Settings;

@@ -86,7 +86,10 @@ function resizeAxis(image: Planes, output: number, filter: Filter, axis: "width"
   return { ...result, data: pixels };
 }
 
-/** As `PIL.Image.resize`, to the bit: columns, then rows, each rounded to bytes, with the filter widened when shrinking. */
+/**
+ * As `PIL.Image.resize`, to the bit where Pillow resizes the width first: an axis at a time, each rounded to bytes, with the
+ * filter widened when shrinking. Pillow 13 begins with the height of some tall images; those differ by that rounding.
+ */
 export function resized(image: Planes, height: number, width: number, resampling: number): Planes {
   const filter = FILTERS.get(resampling)!;
   return resizeAxis(resizeAxis(image, width, filter, "width"), height, filter, "height");
