@@ -1,15 +1,24 @@
-import { assert, assertEqual, errorOf, test } from "../../../../../tests/browsers/page/api.ts";
-import { AccelerateError } from "../../errors/index.ts";
-import { OpSet } from "../../ops/index.ts";
-import { CASES, checkCase, checkRefusal, REFUSALS } from "../../testing/conformance/index.ts";
+import { assert, assertEqual, errorOf, test } from "./page/api.ts";
+import { AccelerateError } from "../../packages/ipfs-accelerate/src/errors/index.ts";
+import { OpSet } from "../../packages/ipfs-accelerate/src/ops/index.ts";
+import {
+  CASES,
+  checkCase,
+  checkRefusal,
+  REFUSALS,
+} from "../../packages/ipfs-accelerate/src/testing/conformance/index.ts";
 import {
   checkReference,
   listReferences,
   openReference,
   type ReadFile,
-} from "../../testing/references/index.ts";
-import { CpuBackend } from "../cpu/index.ts";
-import { hasRelaxedSimd, openWasm, type WasmBackend } from "./index.ts";
+} from "../../packages/ipfs-accelerate/src/testing/references/index.ts";
+import { CpuBackend } from "../../packages/ipfs-accelerate/src/backends/cpu/index.ts";
+import {
+  hasRelaxedSimd,
+  openWasm,
+  type WasmBackend,
+} from "../../packages/ipfs-accelerate/src/backends/wasm/index.ts";
 
 const oracle = new CpuBackend();
 const opened = new Map<number, Promise<WasmBackend>>();
