@@ -41,8 +41,9 @@ export class Resampler {
     this.#rest = new Float32Array(this.#reach);
   }
 
-  /** The samples that can be told by now. */
+  /** The samples that can be told by now; all of them as they are when the rates are equal. */
   push(samples: Float32Array): Float32Array {
+    if (this.#from === this.#to) return samples;
     this.#received += samples.length;
     this.#rest = join(this.#rest, samples);
     return this.#take(this.#received - this.#reach);
@@ -50,6 +51,7 @@ export class Resampler {
 
   /** The last samples, as if silence followed; the resampler is then as new. */
   end(): Float32Array {
+    if (this.#from === this.#to) return new Float32Array(0);
     this.#rest = join(this.#rest, new Float32Array(this.#reach + 1));
     const last = this.#take(this.#received);
     this.#rest = new Float32Array(this.#reach);
@@ -88,5 +90,6 @@ function windowedSinc(t: number): number {
 /** All of a sound at another rate: `ceil(length · to / from)` samples. */
 export function resample(samples: Float32Array, from: number, to: number): Float32Array {
   const resampler = new Resampler(from, to);
-  return from === to ? samples : join(resampler.push(samples), resampler.end());
+  const begun = resampler.push(samples);
+  return from === to ? begun : join(begun, resampler.end());
 }

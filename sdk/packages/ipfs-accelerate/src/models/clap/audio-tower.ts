@@ -107,7 +107,7 @@ function mustBePlain(config: Config): void {
 }
 
 function square(config: Config, name: string): number {
-  const [first, second = first] = [config[name]].flat() as unknown[];
+  const [first, second = first] = [config[name]].flat();
   if (typeof first === "number" && first === second && first > 0) return first;
   throw new AccelerateError(
     "model_format",
