@@ -9,7 +9,7 @@ import { HardwareAbstraction } from "./hardware.ts";
 import { LocalAccelerator } from "./local.ts";
 import type { PipelineDefinition } from "./pipeline.ts";
 import type { ProbeResult } from "./probe.ts";
-import type { AcceleratorState, BackendName } from "./types.ts";
+import type { AcceleratorState, BackendName, Progress } from "./types.ts";
 
 /** A cpu backend whose device can be lost at will. */
 class Losable extends CpuBackend {
@@ -39,7 +39,8 @@ const gone = (): AccelerateError => new AccelerateError("device_unavailable", "t
 const doubling: PipelineDefinition = {
   modelTypes: ["doubling"],
   family: "text",
-  load: (_checkpoint, { ops }) => {
+  load: (_checkpoint, { ops, onProgress }) => {
+    onProgress?.({ loadedBytes: 4, totalBytes: 4 });
     const two = ops.fill([1], 2);
     return Promise.resolve({
       run: async (input, _options, { signal, onText }) => {
@@ -151,6 +152,36 @@ test("a failed load is not remembered", async () => {
   await expect(accelerator.load({ modelId: "mamba" })).rejects.toThrow();
   await expect(accelerator.load({ modelId: "mamba" })).rejects.toThrow();
   expect(opened).toHaveLength(2);
+});
+
+test("an abort ends one's own waiting, and the load only when nobody else waits for it", async () => {
+  const { accelerator, opened } = bench();
+  const [first, second] = [new AbortController(), new AbortController()];
+  const stages: string[] = [];
+  const onProgress = ({ stage }: Progress): void => void stages.push(stage);
+  const one = accelerator.load({ ...DOUBLE, signal: first.signal });
+  const two = accelerator.load({ ...DOUBLE, signal: second.signal, onProgress });
+  first.abort(new Error("left"));
+  await expect(one).rejects.toThrow("left");
+  expect(await two).toMatchObject({ modelId: "doubling" });
+  expect(opened).toEqual(["doubling"]);
+  expect(stages).toEqual(["load"]);
+});
+
+test("an abandoned load is aborted, leaves nothing behind and does not disturb the next one", async () => {
+  const { accelerator, opened, backends } = bench();
+  const controller = new AbortController();
+  const onProgress = (): void => {
+    controller.abort(new Error("left"));
+  };
+  const abandoned = accelerator.load({ ...DOUBLE, signal: controller.signal, onProgress });
+  await expect(abandoned).rejects.toThrow("left");
+  expect((await accelerator.status()).models).toEqual([]);
+  expect(await accelerator.load(DOUBLE)).toMatchObject({ modelId: "doubling" });
+  expect(opened).toEqual(["doubling", "doubling"]);
+  await expect(accelerator.load({ ...DOUBLE, signal: controller.signal })).rejects.toThrow("left");
+  await accelerator.unload("doubling");
+  expect(backends[0]!.memory.storages).toBe(0);
 });
 
 const ready = (): Promise<Backend> => Promise.resolve(new CpuBackend());

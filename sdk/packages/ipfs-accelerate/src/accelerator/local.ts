@@ -5,6 +5,7 @@ import { OpSet, type Backend } from "../ops/index.ts";
 import type { Precision } from "../weights/index.ts";
 import type { HardwareAbstraction } from "./hardware.ts";
 import type { Pipeline, PipelineDefinition } from "./pipeline.ts";
+import { SharedLoad } from "./shared-load.ts";
 import type {
   Accelerator,
   AccelerateRequest,
@@ -47,7 +48,10 @@ type Listener = Parameters<Accelerator["onStateChange"]>[0];
 export class LocalAccelerator implements Accelerator {
   readonly #options: LocalOptions;
   readonly #devices = new Map<BackendName, Device>();
-  readonly #models = new Map<string, { readonly request: LoadRequest; readonly loading: Promise<Loaded> }>();
+  readonly #models = new Map<
+    string,
+    { readonly request: LoadRequest; readonly loading: SharedLoad<Loaded> }
+  >();
   readonly #listeners = new Set<Listener>();
   #state: AcceleratorState = "ready";
   #error: AccelerateError | null = null;
@@ -94,7 +98,7 @@ export class LocalAccelerator implements Accelerator {
     for (const [key, { request, loading }] of [...this.#models]) {
       if (request.modelId !== modelId) continue;
       this.#models.delete(key);
-      await loading
+      await loading.result
         .then(({ pipeline }) => {
           pipeline.dispose();
         })
@@ -103,7 +107,7 @@ export class LocalAccelerator implements Accelerator {
   }
 
   async status(): Promise<AcceleratorStatus> {
-    const settled = await Promise.allSettled([...this.#models.values()].map(({ loading }) => loading));
+    const settled = await Promise.allSettled([...this.#models.values()].map(({ loading }) => loading.result));
     const models = settled.flatMap((outcome) =>
       outcome.status === "fulfilled" ? [outcome.value.model] : [],
     );
@@ -126,11 +130,7 @@ export class LocalAccelerator implements Accelerator {
     if (this.#state === "disposed") return;
     this.#become("disposed");
     for (const { loading } of this.#models.values()) {
-      void loading
-        .then(({ pipeline }) => {
-          pipeline.dispose();
-        })
-        .catch(() => undefined);
+      disposeWhenLoaded(loading);
     }
     this.#models.clear();
     this.#devices.clear();
@@ -143,12 +143,26 @@ export class LocalAccelerator implements Accelerator {
     await this.#restoring;
     const key = keyOf(request);
     const known = this.#models.get(key);
-    if (known) return known.loading;
-    const loading = this.#load(request);
-    this.#models.set(key, { request, loading });
-    loading.catch(() => {
+    if (known) return known.loading.join(request);
+    request.signal?.throwIfAborted();
+    return this.#share(key, request).join(request);
+  }
+
+  /** Loads a model once for all who ask for it; a failed or abandoned load is forgotten. */
+  #share(key: string, { modelId, modelType, precision }: LoadRequest): SharedLoad<Loaded> {
+    const request = { modelId, ...(modelType && { modelType }), ...(precision && { precision }) };
+    const forget = (): void => {
       if (this.#models.get(key)?.loading === loading) this.#models.delete(key);
-    });
+    };
+    const loading = new SharedLoad<Loaded>(
+      (signal, onProgress) => this.#load({ ...request, signal, onProgress }),
+      () => {
+        forget();
+        disposeWhenLoaded(loading);
+      },
+    );
+    this.#models.set(key, { request, loading });
+    loading.result.catch(forget);
     return loading;
   }
 
@@ -184,11 +198,10 @@ export class LocalAccelerator implements Accelerator {
     );
   }
 
+  /** Opening a backend serves every model: no abort of one load ends it. */
   async #deviceFor({ family }: PipelineDefinition, { modelType, signal }: LoadRequest): Promise<Device> {
-    const { name, backend } = await this.#options.hardware.getOptimalBackendForModel(
-      modelType ?? family,
-      signal,
-    );
+    const { name, backend } = await this.#options.hardware.getOptimalBackendForModel(modelType ?? family);
+    signal?.throwIfAborted();
     const known = this.#devices.get(name);
     if (known?.backend === backend) return known;
     const device = { name, backend, ops: new OpSet(new GraphBackend(backend)) };
@@ -225,19 +238,14 @@ export class LocalAccelerator implements Accelerator {
   async #reload(device: Device): Promise<void> {
     const lost: LoadRequest[] = [];
     for (const [key, { request, loading }] of [...this.#models]) {
-      const loaded = await loading.catch(() => undefined);
+      const loaded = await loading.result.catch(() => undefined);
       if (loaded?.device !== device) continue;
       this.#models.delete(key);
       lost.push(request);
       loaded.pipeline.dispose();
     }
     try {
-      for (const { modelId, modelType, precision } of lost) {
-        const request = { modelId, ...(modelType && { modelType }), ...(precision && { precision }) };
-        const loading = this.#load(request);
-        this.#models.set(keyOf(request), { request, loading });
-        await loading;
-      }
+      for (const request of lost) await this.#share(keyOf(request), request).result;
       this.#restores += 1;
       if (this.state !== "disposed") this.#become("ready");
     } catch (error) {
@@ -250,6 +258,14 @@ export class LocalAccelerator implements Accelerator {
     this.#error = error;
     for (const listener of this.#listeners) listener(state, error);
   }
+}
+
+function disposeWhenLoaded(loading: SharedLoad<Loaded>): void {
+  void loading.result
+    .then(({ pipeline }) => {
+      pipeline.dispose();
+    })
+    .catch(() => undefined);
 }
 
 function keyOf({ modelId, precision = "fp32" }: { modelId: string; precision?: Precision }): string {
