@@ -157,6 +157,25 @@ test("whoever stops asking, aborts or fails leaves nothing behind", async () => 
   expect(reasons).toEqual(["cancelled", "aborted", "failed", "aborted"]);
 });
 
+test("events come in between two tokens, an abort among them", async () => {
+  const controller = new AbortController();
+  const decoder = new Counting();
+  const { port1, port2 } = new MessageChannel();
+  port1.onmessage = (): void => {
+    controller.abort(new Error("by message"));
+  };
+  const ids: number[] = [];
+  const consume = async (): Promise<void> => {
+    for await (const id of generate(decoder, [1], { maxNewTokens: 15, signal: controller.signal })) {
+      if (ids.push(id) === 1) port2.postMessage("stop");
+    }
+  };
+  await expect(consume()).rejects.toThrow("by message");
+  expect(ids.length).toBeLessThan(15);
+  port1.close();
+  expect(decoder.backend.memory).toMatchObject({ storages: 0, bytes: 0 });
+});
+
 test.each([
   ["an empty prompt", [], {}],
   ["a prompt as long as the model", Array<number>(20).fill(1), {}],

@@ -180,6 +180,7 @@ class Generation {
       }
       this.#ids.push(id);
       yield id;
+      await turnOfEventLoop();
       signal?.throwIfAborted();
       if (newTokens + 1 < this.#limit) logits = this.#decoder.step([id], cache);
     }
@@ -249,4 +250,16 @@ function between(from: number | undefined, to: number | undefined): number | nul
 
 function rate(tokens: number, elapsedMs: number | null): number | null {
   return elapsedMs !== null && elapsedMs > 0 && tokens > 0 ? (tokens * 1000) / elapsedMs : null;
+}
+
+/** Also a backend that computes on this thread lets events in between two tokens, an abort among them. */
+function turnOfEventLoop(): Promise<void> {
+  return new Promise((resolve) => {
+    const { port1, port2 } = new MessageChannel();
+    port1.onmessage = (): void => {
+      port1.close();
+      resolve();
+    };
+    port2.postMessage(null);
+  });
 }
