@@ -112,9 +112,7 @@ async function moduleText() {
   const [plain, relaxed] = [await compile(false), await compile(true)];
   const list = (values) => `[\n${values.map((value) => `  "${value}",`).join("\n")}\n]`;
   return `// Written by scripts/wasm.mjs from kernels/; edit those instead.
-
-/** sha256 of the sources. */
-export const SOURCES = "${createHash("sha256").update(source).digest("hex")}";
+// sha256 of the sources: ${createHash("sha256").update(source).digest("hex")}
 
 /** Kernels by number: what is sent to a thread. */
 export const KERNELS = ${list(kernels)} as const;

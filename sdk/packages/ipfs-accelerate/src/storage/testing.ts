@@ -73,7 +73,7 @@ interface Served {
 
 /** A server in memory, with faults. */
 export class FakeServer {
-  readonly files = new Map<string, Served>();
+  readonly files: Map<string, Served> = new Map<string, Served>();
   readonly requests: { readonly name: string; readonly range: string | null }[] = [];
   /** Connections open now, and the most there were. */
   open = 0;

@@ -1,7 +1,5 @@
 // Written by scripts/wasm.mjs from kernels/; edit those instead.
-
-/** sha256 of the sources. */
-export const SOURCES = "80d3b7fdafaba0a47b2d0fdfb98a32ad2cd58c593dfd88d64f68a5127eb5f28d";
+// sha256 of the sources: 80d3b7fdafaba0a47b2d0fdfb98a32ad2cd58c593dfd88d64f68a5127eb5f28d
 
 /** Kernels by number: what is sent to a thread. */
 export const KERNELS = [

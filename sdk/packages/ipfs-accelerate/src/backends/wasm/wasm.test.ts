@@ -9,7 +9,6 @@ import { expect, test } from "vitest";
 import { OpSet } from "../../ops/index.ts";
 import { CASES, checkCase, checkRefusal, REFUSALS } from "../../testing/conformance/index.ts";
 import { CpuBackend } from "../cpu/index.ts";
-import { SOURCES } from "./binary.ts";
 import { hasRelaxedSimd, openWasm, type ThreadPort } from "./index.ts";
 
 // Node 20 has relaxed SIMD behind a flag.
@@ -62,7 +61,8 @@ test("the binary was made from these kernels (else: node scripts/wasm.mjs)", () 
   const folder = path.join(import.meta.dirname, "kernels");
   const files = readdirSync(folder).filter((name) => name.endsWith(".as"));
   const source = files.sort().map((name) => readFileSync(path.join(folder, name), "utf8"));
-  expect(createHash("sha256").update(source.join("\n")).digest("hex")).toBe(SOURCES);
+  const hash = createHash("sha256").update(source.join("\n")).digest("hex");
+  expect(readFileSync(path.join(import.meta.dirname, "binary.ts"), "utf8")).toContain(`sources: ${hash}`);
 });
 
 test("the adapter says what it is", () => {
