@@ -25,7 +25,7 @@ test("an adapter that computes wrongly is quarantined with its evidence", async 
   const outcome = await tryWebGPU({ gpu: lying });
   assert(outcome.state === "quarantined", `it is ${outcome.state}`);
   const evidence = JSON.stringify(outcome.evidence);
-  assert(evidence.includes("\"add "), evidence);
+  assert(evidence.includes('"add '), evidence);
   const error = await errorOf(() => openWebGPU({ gpu: lying }));
   assert(error instanceof AccelerateError && error.code === "parity", String(error));
 });
