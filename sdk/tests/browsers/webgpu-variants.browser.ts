@@ -1,6 +1,6 @@
-import { assert, assertEqual, errorOf, test } from "../../../../../../tests/browsers/page/api.ts";
-import { OpSet, type OpAttributes, type OpSignature } from "../../../ops/index.ts";
-import { contiguous, wordsPerRow, type Bits } from "../../../tensor/index.ts";
+import { assert, assertEqual, errorOf, test } from "./page/api.ts";
+import { OpSet, type OpAttributes, type OpSignature } from "../../packages/ipfs-accelerate/src/ops/index.ts";
+import { contiguous, wordsPerRow, type Bits } from "../../packages/ipfs-accelerate/src/tensor/index.ts";
 import {
   between,
   caseOf,
@@ -8,14 +8,18 @@ import {
   halves,
   words,
   type ConformanceCase,
-} from "../../../testing/conformance/case.ts";
-import { CASES, checkCase } from "../../../testing/conformance/index.ts";
-import { uploadInputs } from "../../../testing/conformance/inputs.ts";
-import { CpuBackend } from "../../cpu/index.ts";
-import { WebGPUBackend } from "../backend.ts";
-import { openDevice } from "../device.ts";
-import { openWebGPU } from "../open.ts";
-import { tunable, tune, TuningTable } from "./index.ts";
+} from "../../packages/ipfs-accelerate/src/testing/conformance/case.ts";
+import { CASES, checkCase } from "../../packages/ipfs-accelerate/src/testing/conformance/index.ts";
+import { uploadInputs } from "../../packages/ipfs-accelerate/src/testing/conformance/inputs.ts";
+import { CpuBackend } from "../../packages/ipfs-accelerate/src/backends/cpu/index.ts";
+import { WebGPUBackend } from "../../packages/ipfs-accelerate/src/backends/webgpu/backend.ts";
+import { openDevice } from "../../packages/ipfs-accelerate/src/backends/webgpu/device.ts";
+import { openWebGPU } from "../../packages/ipfs-accelerate/src/backends/webgpu/open.ts";
+import {
+  tunable,
+  tune,
+  TuningTable,
+} from "../../packages/ipfs-accelerate/src/backends/webgpu/tuning/index.ts";
 
 const linear = { transposeA: false, transposeB: true };
 const plain = { transposeA: false, transposeB: false };
