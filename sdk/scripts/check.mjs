@@ -7,7 +7,8 @@ const PACKAGE = "packages/ipfs-accelerate";
 
 function run(name, command, ...args) {
   const started = performance.now();
-  const done = spawnSync(path.join("node_modules/.bin", command), args, { encoding: "utf8" });
+  const program = command === "node" ? process.execPath : path.join("node_modules/.bin", command);
+  const done = spawnSync(program, args, { encoding: "utf8" });
   const ok = done.status === 0;
   console.log(`${ok ? "ok  " : "FAIL"} ${name} (${((performance.now() - started) / 1000).toFixed(1)} s)`);
   if (!ok) console.log(done.stdout + done.stderr);
@@ -27,8 +28,12 @@ const guards = [
   () => run("eslint", "eslint", "--max-warnings", "0", "."),
   () => run("layers", "depcruise", "--output-type", "err", "packages/ipfs-accelerate/src"),
   () => run("build", "tsdown"),
+  () => run("wasm", "node", "scripts/wasm.mjs", "--check"),
+  () => run("size", "node", "scripts/size.mjs"),
+  () => run("api", "node", "scripts/api.mjs", "--check"),
   () => run("knip", "knip", "--no-config-hints"),
   () => run("publint", "publint", PACKAGE, "--strict", "--pack", "false"),
+  () => run("packed", "node", "scripts/packed.mjs"),
   () => run("attw", "attw", "--pack", PACKAGE, "--profile", "node16", "--entrypoints", ...entryPoints()),
 ];
 process.exitCode = guards.map((guard) => guard()).every(Boolean) ? 0 : 1;

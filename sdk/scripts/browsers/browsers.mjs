@@ -14,6 +14,9 @@ const CHROMIUM_FLAGS = [
   "--enable-unsafe-webgpu",
   "--use-webgpu-adapter=swiftshader",
   "--enable-features=WebMachineLearningNeuralNetwork",
+  "--use-fake-device-for-media-stream",
+  "--use-fake-ui-for-media-stream",
+  "--autoplay-policy=no-user-gesture-required",
   "--remote-debugging-port=0",
 ];
 
@@ -21,6 +24,9 @@ const FIREFOX_PREFERENCES = {
   "dom.webgpu.enabled": true,
   "dom.webgpu.workers.enabled": true,
   "gfx.webgpu.ignore-blocklist": true,
+  "media.navigator.streams.fake": true,
+  "media.navigator.permission.disabled": true,
+  "media.autoplay.default": 0, // sound without a gesture
   "app.update.enabled": false,
   "browser.shell.checkDefaultBrowser": false,
   "datareporting.policy.dataSubmissionEnabled": false,
@@ -30,6 +36,11 @@ const FIREFOX_PREFERENCES = {
   "services.settings.server": "data:,",
   "remote.active-protocols": 1, // WebDriver BiDi alone
 };
+
+/** An answer of 404 is logged too, and is for the page to judge: some files of a model are optional. */
+function isFault({ level, source }) {
+  return level === "error" && source !== "network";
+}
 
 /** What the harness needs of a browser: `open(url)`, errors of the browser itself, `close()`. */
 async function startChromium(executable, onError) {
@@ -42,7 +53,7 @@ async function startChromium(executable, onError) {
     const connection = await Connection.open(await running.address);
     connection.onEvent((method, params) => {
       if (method === "Runtime.exceptionThrown") onError(params.exceptionDetails.text);
-      if (method === "Log.entryAdded" && params.entry.level === "error") onError(params.entry.text);
+      if (method === "Log.entryAdded" && isFault(params.entry)) onError(params.entry.text);
       if (method === "Inspector.targetCrashed") onError("the page crashed");
     });
     const { targetId } = await connection.send("Target.createTarget", { url: "about:blank" });

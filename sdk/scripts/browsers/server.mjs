@@ -1,5 +1,6 @@
 import { readFileSync } from "node:fs";
 import { createServer } from "node:http";
+import { setTimeout as sleep } from "node:timers/promises";
 
 const TYPES = {
   html: "text/html",
@@ -29,12 +30,14 @@ async function bodyOf(request) {
   return JSON.parse(Buffer.concat(chunks).toString("utf8"));
 }
 
+const typeOf = (name) => TYPES[name.split(".").at(-1)] ?? "application/octet-stream";
+
 function contentOf(content) {
   return content.file === undefined ? content : readFileSync(content.file);
 }
 
-const PATTERN_CHUNK = 64 * 1024;
-const cutsLeft = new Map(); // by address: how many connections are still to be cut
+const CHUNK = 64 * 1024;
+const connections = new Map(); // by address: how many there were
 
 /** `i² + (i >> 8) + seed`, as `patterned` of the SDK's storage tests. */
 function patterned(start, end, seed) {
@@ -43,16 +46,64 @@ function patterned(start, end, seed) {
   return bytes;
 }
 
+/** Writes at no more than so many bytes per second; a reader that is slower sets the pace. */
+async function writePaced(response, chunks, rate) {
+  const started = performance.now();
+  let written = 0;
+  for (const chunk of chunks) {
+    if (response.destroyed) return;
+    if (!response.write(chunk))
+      await new Promise((resolve) => onceEither(response, "drain", "close", resolve));
+    written += chunk.length;
+    const early = started + (written / rate) * 1000 - performance.now();
+    if (early > 0) await sleep(early);
+  }
+}
+
+function onceEither(emitter, one, other, listener) {
+  const once = () => {
+    emitter.off(one, once);
+    emitter.off(other, once);
+    listener();
+  };
+  emitter.on(one, once);
+  emitter.on(other, once);
+}
+
+function* chunksOf(start, end, chunkAt) {
+  for (let at = start; at < end; at += CHUNK) yield chunkAt(at, Math.min(at + CHUNK, end));
+}
+
+/** `/limited/RATE/PATH`: what lies at PATH, in at most so many bytes per second on each connection. */
+async function serveLimited(name, files, response) {
+  const [, rate, file] = /^\/limited\/(\d+)(\/.*)$/.exec(name) ?? [];
+  if (!files.has(file)) {
+    response.writeHead(404, ISOLATION).end();
+    return;
+  }
+  const content = Buffer.from(contentOf(files.get(file)));
+  const { length } = content;
+  response.writeHead(200, { ...ISOLATION, "Content-Type": typeOf(file), "Content-Length": length });
+  const chunks = chunksOf(0, length, (from, to) => content.subarray(from, to));
+  await writePaced(response, chunks, Number(rate));
+  response.end();
+}
+
 /**
  * `/pattern/NAME?size=&seed=`: a file of any size, with ranges and an ETag, and with faults: `cut` ends the first
- * `cuts` (1) connections after so many bytes, `rate` limits each connection in bytes per second.
+ * `cuts` (1) connections after so many bytes, `rate` limits each connection in bytes per second, `reseed` is the seed,
+ * and so the version and its ETag, from the second connection on, `wrong` is the place of a byte that the first
+ * connection gets wrong.
  */
 async function servePattern(url, request, response) {
   const number = (name, fallback) => Number(url.searchParams.get(name) ?? fallback);
-  const [size, seed, rate] = [number("size", 1000), number("seed", 0), number("rate", Infinity)];
+  const earlier = connections.get(url.href) ?? 0;
+  connections.set(url.href, earlier + 1);
+  const [size, rate] = [number("size", 1000), number("rate", Infinity)];
+  const seed = number(earlier > 0 && url.searchParams.has("reseed") ? "reseed" : "seed", 0);
+  const wrong = earlier > 0 ? -1 : number("wrong", -1);
   const etag = `"${size}-${seed}"`;
-  const left = cutsLeft.get(url.href) ?? number("cuts", url.searchParams.has("cut") ? 1 : 0);
-  cutsLeft.set(url.href, Math.max(left - 1, 0));
+  const isCut = earlier < number("cuts", url.searchParams.has("cut") ? 1 : 0);
   const isSame = (request.headers["if-range"] ?? etag) === etag;
   const start = isSame ? Number(/^bytes=(\d+)-$/.exec(request.headers.range ?? "")?.[1] ?? 0) : 0;
   response.writeHead(start > 0 ? 206 : 200, {
@@ -62,12 +113,13 @@ async function servePattern(url, request, response) {
     ETag: etag,
     ...(start > 0 && { "Content-Range": `bytes ${start}-${size - 1}/${size}` }),
   });
-  const end = left > 0 ? Math.min(size, start + number("cut", size)) : size;
-  for (let at = start; at < end && !response.destroyed; at += PATTERN_CHUNK) {
-    const upTo = Math.min(at + PATTERN_CHUNK, end);
-    response.write(patterned(at, upTo, seed));
-    await new Promise((resolve) => setTimeout(resolve, ((upTo - at) / rate) * 1000));
-  }
+  const end = isCut ? Math.min(size, start + number("cut", size)) : size;
+  const chunkAt = (from, to) => {
+    const bytes = patterned(from, to, seed);
+    if (from <= wrong && wrong < to) bytes[wrong - from] ^= 1;
+    return bytes;
+  };
+  await writePaced(response, chunksOf(start, end, chunkAt), rate);
   if (end < size)
     setTimeout(() => response.destroy(), 20); // what was written arrives first
   else response.end();
@@ -91,8 +143,10 @@ export async function serve(files, onReport) {
       );
     } else if (name.startsWith("/pattern/")) {
       void servePattern(url, request, response);
+    } else if (name.startsWith("/limited/")) {
+      void serveLimited(name, files, response);
     } else if (files.has(name)) {
-      answer(200, TYPES[name.split(".").at(-1)] ?? "application/octet-stream", contentOf(files.get(name)));
+      answer(200, typeOf(name), contentOf(files.get(name)));
     } else if (name === "/favicon.ico") {
       answer(204, "image/x-icon", "");
     } else {

@@ -39,13 +39,14 @@ def reference(name: str, kind: type, *, fused: bool = False, **settings: object)
             body.encoder.pos_conv_embed.conv, "weight"
         )
     weights = {key: value for key, value in model.state_dict().items() if "masked_spec" not in key}
+    is_ctc = kind is Wav2Vec2ForCTC
     return Reference(
         name,
         "wav2vec2",
         config.to_dict(),
         weights,
         {"samples": samples},
-        {"logits" if kind is Wav2Vec2ForCTC else "states": output},
+        {"logits": output, "ids": output.argmax(-1)} if is_ctc else {"states": output},
         files={"vocab.json": json.dumps(VOCABULARY)},
     )
 

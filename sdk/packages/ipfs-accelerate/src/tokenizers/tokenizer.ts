@@ -45,14 +45,19 @@ export class Tokenizer {
   readonly #paddingToken: unknown;
   readonly #hasTypes: boolean;
 
-  /** @internal */
-  constructor(engine: Engine, config: Settings, description: Settings) {
-    this.#engine = engine;
+  // Private, so that the declarations of the package stay out of ours.
+  private constructor(config: Settings, description: Settings) {
+    this.#engine = new Engine(description, config);
     this.#config = config;
     this.#paddingToken = (description["padding"] as Settings | null | undefined)?.["pad_token"];
     // RoBERTa has one type; the package gives the second text of a pair another.
     this.#hasTypes = !JSON.stringify(description["post_processor"] ?? null).includes('"RobertaProcessing"');
     this.paddingSide = config["padding_side"] === "left" ? "left" : "right";
+  }
+
+  /** @internal See `loadTokenizer`. */
+  static of(config: Settings, description: Settings): Tokenizer {
+    return new Tokenizer(config, description);
   }
 
   /** The id of a special token; `undefined` when the checkpoint has none. */
@@ -182,7 +187,7 @@ export function loadTokenizer(files: ReadonlyMap<string, string>): Tokenizer {
   const description = parsed("tokenizer.json", text);
   const config = parsed("tokenizer_config.json", files.get("tokenizer_config.json") ?? "{}");
   try {
-    return new Tokenizer(new Engine(description, config), config, description);
+    return Tokenizer.of(config, description);
   } catch (cause) {
     throw new AccelerateError("model_format", `tokenizer.json cannot be used: ${String(cause)}`, { cause });
   }
