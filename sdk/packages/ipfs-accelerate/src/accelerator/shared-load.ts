@@ -40,7 +40,11 @@ export class SharedLoad<Result> {
   }
 }
 
-function untilAborted<Result>(promise: Promise<Result>, signal: AbortSignal | undefined): Promise<Result> {
+/** The promise, or the reason of the signal. */
+export function untilAborted<Result>(
+  promise: Promise<Result>,
+  signal: AbortSignal | undefined,
+): Promise<Result> {
   if (!signal) return promise;
   return new Promise((resolve, reject) => {
     const abort = (): void => {
