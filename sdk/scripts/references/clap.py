@@ -1,4 +1,4 @@
-"""Small CLAPs without fusion: shifted windows, an odd square of tokens, sound stretched to the square."""
+"""Small CLAPs without fusion: shifted windows, an odd square of tokens, sound from samples."""
 
 from __future__ import annotations
 

@@ -39,7 +39,7 @@ TEXT = {
     "bos_token_id": None,
     "eos_token_id": None,
 }
-WORDS = ["<image>", "<unk>", *"what is in this picture and that one ? : user".split()]
+WORDS = ["<image>", "<unk>", *"what is in this picture and that one ? : user".split()]  # noqa: SIM905
 WORDS += [f"word{i}" for i in range(len(WORDS), TEXT["vocab_size"])]
 NEW_TOKENS = 24
 
@@ -61,7 +61,12 @@ def processor(strategy: str) -> LlavaProcessor:
 
 
 def reference(
-    name: str, text: str, *, strategy: str = "default", layer: int | list[int] = -2, pictures: int = 1
+    name: str,
+    text: str,
+    *,
+    strategy: str = "default",
+    layer: int | list[int] = -2,
+    pictures: int = 1,
 ) -> Reference:
     config = LlavaConfig(
         vision_config=CLIPVisionConfig(**VISION).to_dict(),
@@ -97,7 +102,10 @@ def reference(
         weights,
         {f"image{i}": torch.from_numpy(image) for i, image in enumerate(images)},
         expected,
-        settings={"text": text, "answer": prepare.decode(expected["tokens"], skip_special_tokens=True)},
+        settings={
+            "text": text,
+            "answer": prepare.decode(expected["tokens"], skip_special_tokens=True),
+        },
         files={
             "tokenizer.json": prepare.tokenizer.backend_tokenizer.to_str(),
             "tokenizer_config.json": json.dumps({}),

@@ -56,6 +56,8 @@ export class Clap {
   readonly ops: OpSet;
   /** Of the shared space. */
   readonly size: number;
+  /** Of a row of ids, special tokens included. */
+  readonly maxLength: number;
   /** How a window of sound becomes features. */
   readonly features: ClapSettings;
   readonly #parameters: Parameters;
@@ -77,6 +79,7 @@ export class Clap {
     const root = parameters;
     this.ops = ops;
     this.size = numberOf(config, "projection_dim");
+    this.maxLength = text.maxLength;
     this.features = clapSettings(files?.get("preprocessor_config.json"));
     this.#parameters = root;
     this.#text = text;

@@ -1,16 +1,13 @@
 import { AccelerateError } from "../errors/index.ts";
-import { imageTensor, type ImageBatch } from "../images/index.ts";
+import type { ImageBatch } from "../images/index.ts";
 import {
-  activationOf,
-  Conv,
   Embedding,
-  EncoderBlock,
   LayerNorm,
   Linear,
   numberOf,
   sectionOf,
-  type BlockNames,
   type Checkpoint,
+  type EncoderBlock,
   type ModelOptions,
 } from "../layers/index.ts";
 import type { OpSet } from "../ops/index.ts";
@@ -18,33 +15,10 @@ import type { Tensor } from "../tensor/index.ts";
 import type { TokenBatch } from "../tokenizers/index.ts";
 import { Parameters, type Parameter } from "../weights/index.ts";
 import { checkBatch } from "./bert/input.ts";
-
-const NAMES: BlockNames = {
-  query: "self_attn.q_proj",
-  key: "self_attn.k_proj",
-  value: "self_attn.v_proj",
-  output: "self_attn.out_proj",
-  attentionNorm: "layer_norm1",
-  up: "mlp.fc1",
-  down: "mlp.fc2",
-  outputNorm: "layer_norm2",
-};
+import { blocksOf } from "./clip/blocks.ts";
+import { VisionTower } from "./clip/vision.ts";
 
 type Config = Checkpoint["config"];
-
-function blocksOf(parameters: Parameters, config: Config): readonly EncoderBlock[] {
-  const options = {
-    size: numberOf(config, "hidden_size"),
-    heads: numberOf(config, "num_attention_heads"),
-    inner: numberOf(config, "intermediate_size"),
-    epsilon: numberOf(config, "layer_norm_eps", 1e-5),
-    activation: activationOf(config["hidden_act"] ?? "quick_gelu"),
-    norm: "before",
-  } as const;
-  return Array.from({ length: numberOf(config, "num_hidden_layers") }, (_, i) => {
-    return new EncoderBlock(parameters.scope(`encoder.layers.${i}`), NAMES, options);
-  });
-}
 
 /** The text tower: causal, pooled at the end-of-text token. */
 class TextTower {
@@ -62,7 +36,7 @@ class TextTower {
     this.#end = numberOf(config, "eos_token_id", 49_407);
     this.#words = new Embedding(embeddings.scope("token_embedding"), numberOf(config, "vocab_size"), size);
     this.#positions = new Embedding(embeddings.scope("position_embedding"), this.maxLength, size);
-    this.#blocks = blocksOf(parameters, config);
+    this.#blocks = blocksOf(parameters, config, numberOf(config, "num_hidden_layers"));
     this.#norm = new LayerNorm(
       parameters.scope("final_layer_norm"),
       size,
@@ -91,59 +65,6 @@ class TextTower {
   #endOf(row: Int32Array): number {
     const end = this.#end === 2 ? Math.max(...row) : this.#end;
     return Math.max(row.indexOf(end), 0);
-  }
-}
-
-/** The vision tower: a ViT that is normalized before its blocks as well, pooled at its class token. */
-class VisionTower {
-  readonly imageSize: number;
-  readonly #size: number;
-  readonly #patches: Conv;
-  readonly #class: Parameter;
-  readonly #positions: Embedding;
-  readonly #before: LayerNorm;
-  readonly #blocks: readonly EncoderBlock[];
-  readonly #after: LayerNorm;
-
-  constructor(parameters: Parameters, config: Config) {
-    const [size, patch] = [numberOf(config, "hidden_size"), numberOf(config, "patch_size")];
-    const embeddings = parameters.scope("embeddings");
-    const norm = (name: string): LayerNorm =>
-      new LayerNorm(parameters.scope(name), size, numberOf(config, "layer_norm_eps", 1e-5));
-    this.imageSize = numberOf(config, "image_size");
-    this.#size = size;
-    this.#class = embeddings.dense("class_embedding", [size]);
-    const window = [size, numberOf(config, "num_channels", 3), patch, patch];
-    this.#patches = new Conv(embeddings.scope("patch_embedding"), window, { stride: patch });
-    const places = Math.floor(this.imageSize / patch) ** 2 + 1;
-    this.#positions = new Embedding(embeddings.scope("position_embedding"), places, size);
-    this.#before = norm("pre_layrnorm"); // spelt so in every checkpoint
-    this.#blocks = blocksOf(parameters, config);
-    this.#after = norm("post_layernorm");
-  }
-
-  /** The last hidden states, `[B, 1 + patches, size]`, without the last norm. */
-  states(o: OpSet, images: ImageBatch): Tensor {
-    const [batch, , height, width] = images.shape;
-    if (height !== this.imageSize || width !== this.imageSize) {
-      throw new AccelerateError(
-        "input",
-        `images of ${height}×${width} where the model takes ${this.imageSize}×${this.imageSize}`,
-      );
-    }
-    const table = this.#positions.table.value;
-    const [, channels, smallest] = this.#patches.weight.shape as [number, number, number];
-    const pixels = imageTensor(o, images, { channels, smallest, dtype: table.dtype });
-    const patches = this.#patches.apply(o, pixels).reshape([batch, this.#size, -1]).transpose();
-    const first = this.#class.value.broadcastTo([batch, 1, this.#size]);
-    const located = o.add(o.concat([first, patches], 1), table);
-    return this.#blocks.reduce((x, block) => block.apply(o, x), this.#before.apply(o, located));
-  }
-
-  /** `[B, size]`. */
-  pooled(o: OpSet, images: ImageBatch): Tensor {
-    const states = this.states(o, images);
-    return this.#after.apply(o, states.slice(1, 0, 1).reshape([states.shape[0]!, -1]));
   }
 }
 

@@ -42,4 +42,14 @@ export const PIPELINES: readonly PipelineDefinition[] = [
     family: "audio",
     load: async (...args) => (await import("./wav2vec2.ts")).load(...args),
   },
+  {
+    modelTypes: ["clap"],
+    family: "audio",
+    load: async (...args) => (await import("./clap.ts")).load(...args),
+  },
+  {
+    modelTypes: ["llava"],
+    family: "multimodal",
+    load: async (...args) => (await import("./llava.ts")).load(...args),
+  },
 ];

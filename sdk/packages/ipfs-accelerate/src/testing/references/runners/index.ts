@@ -6,6 +6,7 @@ import { detr } from "./detr.ts";
 import { images } from "./images.ts";
 import { layers } from "./layers.ts";
 import { llama } from "./llama.ts";
+import { llava } from "./llava.ts";
 import { sentences } from "./sentences.ts";
 import { t5 } from "./t5.ts";
 import { tokenization } from "./tokenization.ts";
@@ -23,6 +24,7 @@ export const RUNNERS: Readonly<Record<string, ReferenceRunner>> = {
   images,
   layers,
   llama,
+  llava,
   sentences,
   t5,
   tokenization,
