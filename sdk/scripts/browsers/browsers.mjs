@@ -42,7 +42,14 @@ function isFault({ level, source }) {
   return level === "error" && source !== "network";
 }
 
-/** What the harness needs of a browser: `open(url)`, errors of the browser itself, `close()`. */
+/** As JSON, so that both protocols give the same back. */
+const asJson = (expression) => `(async () => JSON.stringify(await (${expression})))()`;
+const parsed = (text) => (text === undefined ? undefined : JSON.parse(text));
+
+/**
+ * What the harness needs of a browser: `open(url)`, errors of the browser itself, `close()`; and what a test of a whole
+ * page does beside: `evaluate(expression)`, `resize(width, height)`, `screenshot()` of the whole document as PNG.
+ */
 async function startChromium(executable, onError) {
   const running = startProcess(
     executable,
@@ -66,6 +73,28 @@ async function startChromium(executable, onError) {
       connection,
       version: product,
       open: (url) => connection.send("Page.navigate", { url }, sessionId),
+      evaluate: async (expression) => {
+        const settings = { expression: asJson(expression), awaitPromise: true };
+        const { result, exceptionDetails: thrown } = await connection.send(
+          "Runtime.evaluate",
+          settings,
+          sessionId,
+        );
+        if (thrown) throw new Error(thrown.exception?.description ?? thrown.text);
+        return parsed(result.value);
+      },
+      resize: (width, height) => {
+        const metrics = { width, height, deviceScaleFactor: 1, mobile: false };
+        return connection.send("Emulation.setDeviceMetricsOverride", metrics, sessionId);
+      },
+      screenshot: async () => {
+        const { data } = await connection.send(
+          "Page.captureScreenshot",
+          { captureBeyondViewport: true },
+          sessionId,
+        );
+        return Buffer.from(data, "base64");
+      },
     };
   });
 }
@@ -103,6 +132,21 @@ async function startFirefox(executable, onError) {
       connection,
       version: `${capabilities.browserName}/${capabilities.browserVersion}`,
       open: (url) => connection.send("browsingContext.navigate", { context, url, wait: "none" }),
+      evaluate: async (expression) => {
+        const settings = { expression: asJson(expression), target: { context }, awaitPromise: true };
+        const answer = await connection.send("script.evaluate", settings);
+        if (answer.type === "exception") throw new Error(answer.exceptionDetails.text);
+        return parsed(answer.result.value);
+      },
+      resize: (width, height) =>
+        connection.send("browsingContext.setViewport", { context, viewport: { width, height } }),
+      screenshot: async () => {
+        const { data } = await connection.send("browsingContext.captureScreenshot", {
+          context,
+          origin: "document",
+        });
+        return Buffer.from(data, "base64");
+      },
     };
   });
 }
