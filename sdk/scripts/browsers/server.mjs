@@ -37,7 +37,6 @@ function contentOf(content) {
 }
 
 const CHUNK = 64 * 1024;
-const connections = new Map(); // by address: how many there were
 
 /** `i² + (i >> 8) + seed`, as `patterned` of the SDK's storage tests. */
 function patterned(start, end, seed) {
@@ -95,7 +94,7 @@ async function serveLimited(name, files, response) {
  * and so the version and its ETag, from the second connection on, `wrong` is the place of a byte that the first
  * connection gets wrong.
  */
-async function servePattern(url, request, response) {
+async function servePattern(url, connections, request, response) {
   const number = (name, fallback) => Number(url.searchParams.get(name) ?? fallback);
   const earlier = connections.get(url.href) ?? 0;
   connections.set(url.href, earlier + 1);
@@ -127,6 +126,7 @@ async function servePattern(url, request, response) {
 
 /** Serves `files` (path → content, or `{ file }` on disk) on loopback, and hands every POST to `/report` to `onReport`. */
 export async function serve(files, onReport) {
+  const connections = new Map(); // by address: how many there were
   const server = createServer((request, response) => {
     const url = new URL(request.url, "http://loopback");
     const name = url.pathname;
@@ -142,7 +142,7 @@ export async function serve(files, onReport) {
         (error) => answer(400, "text/plain", String(error)),
       );
     } else if (name.startsWith("/pattern/")) {
-      void servePattern(url, request, response);
+      void servePattern(url, connections, request, response);
     } else if (name.startsWith("/limited/")) {
       void serveLimited(name, files, response);
     } else if (files.has(name)) {

@@ -2,11 +2,11 @@ import { expect, test } from "vitest";
 
 import { CpuBackend } from "../backends/cpu/index.ts";
 import { AccelerateError } from "../errors/index.ts";
-import type { Checkpoint } from "../layers/index.ts";
 import type { Backend, OpCall, OutputSpec } from "../ops/index.ts";
 import type { Storage } from "../tensor/index.ts";
+import { Parameters, type WeightSource } from "../weights/index.ts";
 import { HardwareAbstraction } from "./hardware.ts";
-import { LocalAccelerator } from "./local.ts";
+import { LocalAccelerator, type OpenedCheckpoint } from "./local.ts";
 import type { PipelineDefinition } from "./pipeline.ts";
 import type { ProbeResult } from "./probe.ts";
 import type { AcceleratorState, BackendName, Progress } from "./types.ts";
@@ -35,24 +35,32 @@ class Losable extends CpuBackend {
 
 const gone = (): AccelerateError => new AccelerateError("device_unavailable", "the device is gone");
 
-/** Doubles each number of a text: one tensor of weights, real operations, no files. */
+const weights: WeightSource = {
+  entries: new Map([["two", { dtype: "F32", shape: [1] }]]),
+  read: () => Promise.resolve(new Uint8Array(Float32Array.of(2).buffer)),
+};
+
+/** Doubles each number of a text: weights of one tensor, real operations, no files. */
 const doubling: PipelineDefinition = {
   modelTypes: ["doubling"],
   family: "text",
-  load: (_checkpoint, { ops, onProgress }) => {
-    onProgress?.({ loadedBytes: 4, totalBytes: 4 });
-    const two = ops.fill([1], 2);
-    return Promise.resolve({
+  load: async (checkpoint, { ops, precision, ...options }) => {
+    const parameters = new Parameters(checkpoint.weights, precision);
+    const two = parameters.dense("two", [1]);
+    await parameters.load(ops, options);
+    return {
       run: async (input, _options, { signal, onText }) => {
         const numbers = (input as string).split(" ").map(Number);
-        const values = await ops.tidy((o) => o.mul(o.tensor(numbers, [numbers.length]), two).data(signal));
+        const values = await ops.tidy((o) =>
+          o.mul(o.tensor(numbers, [numbers.length]), two.value).data(signal),
+        );
         onText?.("done");
         return { kind: "embeddings", values: values as Float32Array, shape: [1, numbers.length] };
       },
       dispose: () => {
-        two.dispose();
+        parameters.dispose();
       },
-    });
+    };
   },
 };
 
@@ -60,6 +68,8 @@ interface Bench {
   readonly accelerator: LocalAccelerator;
   readonly backends: Losable[];
   readonly opened: string[];
+  /** Checkpoints that were not released. */
+  readonly held: ReadonlySet<string>;
   readonly states: AcceleratorState[];
 }
 
@@ -72,10 +82,12 @@ function bench(reopens = 9): Bench {
     return Promise.resolve(backends.at(-1)!);
   };
   const hardware = new HardwareAbstraction({ openers: { webgpu: open }, clock: () => 0 });
-  const openCheckpoint = ({ modelId }: { modelId: string }): Promise<Checkpoint> => {
+  const held = new Set<string>();
+  const openCheckpoint = ({ modelId }: { modelId: string }): Promise<OpenedCheckpoint> => {
     opened.push(modelId);
-    const weights = { entries: new Map<string, never>(), read: () => Promise.reject(gone()) };
-    return Promise.resolve({ config: { model_type: modelId }, weights });
+    held.add(modelId);
+    const release = (): void => void held.delete(modelId);
+    return Promise.resolve({ config: { model_type: modelId }, weights, release });
   };
   const accelerator = new LocalAccelerator({
     hardware,
@@ -85,7 +97,7 @@ function bench(reopens = 9): Bench {
   });
   const states: AcceleratorState[] = [];
   accelerator.onStateChange((state) => states.push(state));
-  return { accelerator, backends, opened, states };
+  return { accelerator, backends, opened, held, states };
 }
 
 const DOUBLE = { modelId: "doubling", input: "1 2 3" };
@@ -98,6 +110,13 @@ test("a model is loaded once and answers many", async () => {
     [2, 4, 6],
   ]);
   expect(opened).toEqual(["doubling"]);
+});
+
+test("a loaded model tells the bytes of its weights, and its checkpoint is released however the load ended", async () => {
+  const { accelerator, held } = bench();
+  expect(await accelerator.load(DOUBLE)).toMatchObject({ weightsBytes: 4 });
+  await expect(accelerator.load({ modelId: "mamba" })).rejects.toThrow();
+  expect([...held]).toEqual([]);
 });
 
 test("a lost device comes back with its models, and the request is answered", async () => {

@@ -1,8 +1,7 @@
-import type { Checkpoint } from "../layers/index.ts";
 import { fetchModel, StorageManager, type FetchModelOptions, type StorageOptions } from "../storage/index.ts";
 import { openCheckpoint } from "../weights/index.ts";
 import { createHardwareAbstraction, type HardwareOptions } from "./hardware.ts";
-import { LocalAccelerator } from "./local.ts";
+import { LocalAccelerator, type OpenedCheckpoint } from "./local.ts";
 import { PIPELINES } from "./pipelines/index.ts";
 import type { Accelerator, BackendName, LoadRequest } from "./types.ts";
 
@@ -47,7 +46,7 @@ async function checkpointOf(
   { modelId, signal, onProgress }: LoadRequest,
   storage: StorageManager,
   { models = "/models/", gateways, manifestOf }: AcceleratorOptions,
-): Promise<Checkpoint> {
+): Promise<OpenedCheckpoint> {
   const manifest = await manifestOf?.(modelId, signal);
   const model = await fetchModel(storage, {
     id: modelId,
@@ -61,7 +60,13 @@ async function checkpointOf(
       },
     }),
   });
-  return openCheckpoint(model, signal);
+  const release = await model.hold();
+  try {
+    return { ...(await openCheckpoint(model, signal)), release };
+  } catch (error) {
+    release();
+    throw error;
+  }
 }
 
 /** The folder of a model: an address as it is, a name below `models`. */

@@ -17,8 +17,11 @@ import type {
   LoadRequest,
 } from "./types.ts";
 
+/** Verified files of a model; `release` is called when they were read. */
+export type OpenedCheckpoint = Checkpoint & { readonly release?: () => void };
+
 /** Finds the verified files of a model. */
-export type OpenCheckpoint = (request: LoadRequest) => Promise<Checkpoint>;
+export type OpenCheckpoint = (request: LoadRequest) => Promise<OpenedCheckpoint>;
 
 export interface LocalOptions {
   readonly hardware: HardwareAbstraction;
@@ -170,18 +173,24 @@ export class LocalAccelerator implements Accelerator {
     const { modelId, signal, onProgress, precision = "fp32" } = request;
     const started = this.#options.clock();
     const checkpoint = await this.#options.openCheckpoint(request);
-    const definition = this.#definitionOf(checkpoint, modelId);
-    const device = await this.#deviceFor(definition, request);
-    const before = device.backend.memory.bytes;
-    const pipeline = await definition.load(checkpoint, {
-      ops: device.ops,
-      precision: { weights: precision },
-      signal,
-      onProgress: (progress) => onProgress?.({ stage: "load", name: modelId, ...progress }),
-    });
-    const weightsBytes = device.backend.memory.bytes - before;
-    const model = { modelId, backend: device.name, precision, weightsBytes };
-    return { model, pipeline, device, loadMs: this.#options.clock() - started };
+    try {
+      const definition = this.#definitionOf(checkpoint, modelId);
+      const device = await this.#deviceFor(definition, request);
+      let weightsBytes = 0;
+      const pipeline = await definition.load(checkpoint, {
+        ops: device.ops,
+        precision: { weights: precision },
+        signal,
+        onProgress: (progress) => onProgress?.({ stage: "load", name: modelId, ...progress }),
+        onLoaded: ({ packedBytes, scaleBytes, denseBytes }) => {
+          weightsBytes += packedBytes + scaleBytes + denseBytes;
+        },
+      });
+      const model = { modelId, backend: device.name, precision, weightsBytes };
+      return { model, pipeline, device, loadMs: this.#options.clock() - started };
+    } finally {
+      checkpoint.release?.();
+    }
   }
 
   #definitionOf({ config }: Checkpoint, modelId: string): PipelineDefinition {

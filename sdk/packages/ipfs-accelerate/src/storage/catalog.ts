@@ -70,13 +70,23 @@ export class Catalog {
     this.#name = `${name}/catalog`;
   }
 
-  /** @throws AccelerateError `store_corrupt` when it is no catalog; `schema_too_new` of a later version. */
-  async read(): Promise<CatalogState> {
+  /**
+   * Waits for whoever is changing it: a file may not be readable while another takes its place.
+   *
+   * @throws AccelerateError `store_corrupt` when it is no catalog; `schema_too_new` of a later version.
+   */
+  read(): Promise<CatalogState> {
+    return this.#locks.hold(this.#name, () => this.#read());
+  }
+
+  async #read(): Promise<CatalogState> {
     const blob = await this.#store.read(KEY);
-    if (!blob) return { models: [], contents: {}, partials: {} };
+    // OPFS has a file before its first bytes: empty is what a crash in between leaves.
+    if (!blob || blob.size === 0) return { models: [], contents: {}, partials: {} };
+    const text = await blob.text();
     let state: CatalogState & { schema?: unknown };
     try {
-      state = JSON.parse(await blob.text()) as typeof state;
+      state = JSON.parse(text) as typeof state;
     } catch (cause) {
       throw new AccelerateError("store_corrupt", `${KEY} of the ${this.#store.backing} store is not JSON`, {
         hint: "Delete the site's data; the models are fetched anew.",
@@ -93,7 +103,7 @@ export class Catalog {
   /** Runs `body` alone among all tabs, and keeps what it did to the state, unless it throws, or at once by `save`. */
   change<T>(body: (state: CatalogState, save: () => Promise<void>) => Promise<T> | T): Promise<T> {
     return this.#locks.hold(this.#name, async () => {
-      const state = await this.read();
+      const state = await this.#read();
       const save = async (): Promise<void> => {
         const text = JSON.stringify({ schema: SCHEMA, ...state });
         try {

@@ -1,3 +1,4 @@
+import { AccelerateError } from "../errors/index.ts";
 import type { BlobStore } from "./blob-store.ts";
 import { Blocks, type BlockHash, type Encoding } from "./blocks.ts";
 import {
@@ -54,7 +55,20 @@ export class ContentStore {
   /** Runs `body` alone among all tabs, and keeps what it did to the state unless it throws. */
   change<T>(body: (room: Room) => Promise<T> | T): Promise<T> {
     const { store, blocks, limitBytes } = this;
-    return this.catalog.change((state, save) => body({ store, blocks, limitBytes, state, save }));
+    const held = (): Promise<ReadonlySet<string>> => this.#heldModels();
+    return this.catalog.change((state, save) => body({ store, blocks, limitBytes, state, save, held }));
+  }
+
+  /** As `StoredModel.hold`. */
+  holdModel(id: string, revision: string): Promise<() => void> {
+    return this.catalog.change(({ models }) => {
+      if (models.some((model) => model.id === id && model.revision === revision)) {
+        return this.locks.share(this.#holdName + modelKey({ id, revision }));
+      }
+      throw new AccelerateError("integrity", `"${id}" at "${revision}" was removed`, {
+        hint: "Fetch the model again.",
+      });
+    });
   }
 
   /** The CID of a content that is here, by a proof of its bytes. */
@@ -133,6 +147,15 @@ export class ContentStore {
       await room.save();
       await sweep(room);
     });
+  }
+
+  get #holdName(): string {
+    return `${this.name}/model/`;
+  }
+
+  async #heldModels(): Promise<ReadonlySet<string>> {
+    const names = [...(await this.locks.held())].filter((name) => name.startsWith(this.#holdName));
+    return new Set(names.map((name) => name.slice(this.#holdName.length)));
   }
 
   #attach(state: CatalogState, { id, revision, name, verified }: FileSlot, cid: string): void {

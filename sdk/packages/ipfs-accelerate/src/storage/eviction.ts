@@ -11,6 +11,8 @@ export interface Room {
   readonly limitBytes: number;
   readonly state: CatalogState;
   readonly save: () => Promise<void>;
+  /** Keys of the models that any tab holds. */
+  readonly held: () => Promise<ReadonlySet<string>>;
 }
 
 export function modelKey({ id, revision }: Pick<ModelRecord, "id" | "revision">): string {
@@ -18,7 +20,11 @@ export function modelKey({ id, revision }: Pick<ModelRecord, "id" | "revision">)
 }
 
 /** Deletes the blocks that nothing in the state needs; also those that a crash left without a record. */
-export async function sweep({ store, blocks, state }: Omit<Room, "save" | "limitBytes">): Promise<void> {
+export async function sweep({
+  store,
+  blocks,
+  state,
+}: Pick<Room, "store" | "blocks" | "state">): Promise<void> {
   const needed = dropUnused(state);
   const keys = await store.keys();
   await blocks.delete(keys.filter((key) => Blocks.isKey(key) && !needed.has(key)));
@@ -35,7 +41,7 @@ export async function removeModels(room: Room, models: readonly ModelRecord[]): 
 /**
  * Lets go of the least recently used until so many bytes more fit under the limit.
  *
- * @throws AccelerateError `quota_exceeded` when pinned models and those in `keep` leave no room.
+ * @throws AccelerateError `quota_exceeded` when models that are pinned, held or in `keep` leave no room.
  */
 export async function makeRoom(room: Room, bytes: number, keep: ReadonlySet<string>): Promise<void> {
   const { state, limitBytes } = room;
@@ -73,7 +79,9 @@ export function assertFits(state: CatalogState, limitBytes: number, bytes: numbe
 
 async function dropOldest(room: Room, keep: ReadonlySet<string>): Promise<boolean> {
   const { state } = room;
-  const models = state.models.filter((model) => !model.isPinned && !keep.has(modelKey(model)));
+  const held = await room.held();
+  const mayGo = (key: string): boolean => !keep.has(key) && !held.has(key);
+  const models = state.models.filter((model) => !model.isPinned && mayGo(modelKey(model)));
   const oldest = models.sort((a, b) => a.lastUsedMs - b.lastUsedMs)[0];
   const partials = Object.entries(state.partials).filter(([key]) => !keep.has(key));
   const [stale] = partials.sort(([, a], [, b]) => a.lastUsedMs - b.lastUsedMs);
@@ -92,6 +100,9 @@ function noRoom(bytes: number, held: number, limitBytes: number): AccelerateErro
   return new AccelerateError(
     "quota_exceeded",
     `${bytes} bytes do not fit: ${held} that must stay of ${limitBytes} allowed`,
-    { hint: "Unpin or delete a model, or raise limitBytes.", details: { bytes, held, limitBytes } },
+    {
+      hint: "Unpin or delete a model, wait for those being loaded, or raise limitBytes.",
+      details: { bytes, held, limitBytes },
+    },
   );
 }

@@ -13,12 +13,15 @@ import { parseWeightMap, shardNames } from "./weight-map.ts";
 const CONFIG = "config.json";
 const WEIGHTS = "model.safetensors";
 const INDEX = `${WEIGHTS}.index.json`;
+const TOKENIZER = "tokenizer.json";
+/** What speech models spell with, and what others have in their tokenizer too. */
+const VOCABULARY = "vocab.json";
 /** Beside the configuration and the weights; a repository has some of them. */
 const OPTIONAL: readonly string[] = [
   "generation_config.json",
   "preprocessor_config.json",
   "special_tokens_map.json",
-  "tokenizer.json",
+  TOKENIZER,
   "tokenizer_config.json",
 ];
 /** Of what a manifest lists, what a model is made of. */
@@ -111,8 +114,7 @@ class ModelFetch {
     signal?.addEventListener("abort", abort, { once: true });
     try {
       const found = await this.#bring(names);
-      const required = await this.#weightsBeside(found);
-      await this.#complete([...found, ...(await this.#bring({ required, optional: [] }))]);
+      await this.#complete([...found, ...(await this.#bring(await this.#beside(found)))]);
     } finally {
       signal?.removeEventListener("abort", abort);
     }
@@ -125,12 +127,16 @@ class ModelFetch {
     return { required: [CONFIG], optional: [...OPTIONAL, INDEX] };
   }
 
-  /** Nothing where the names were given. */
-  async #weightsBeside(found: readonly string[]): Promise<readonly string[]> {
-    const { files, manifest, id } = this.#options;
-    if (files ?? manifest) return [];
-    if (!found.includes(INDEX)) return [WEIGHTS];
-    const index = await this.#storage.file(id, this.#revision, INDEX);
+  /** What else is needed beside these; nothing where the names were given. */
+  async #beside(found: readonly string[]): Promise<Names> {
+    const { files, manifest } = this.#options;
+    if (files ?? manifest) return { required: [], optional: [] };
+    const required = found.includes(INDEX) ? await this.#shards() : [WEIGHTS];
+    return { required, optional: found.includes(TOKENIZER) ? [] : [VOCABULARY] };
+  }
+
+  async #shards(): Promise<readonly string[]> {
+    const index = await this.#storage.file(this.#options.id, this.#revision, INDEX);
     return shardNames(parseWeightMap(await index.text(this.#stop.signal)));
   }
 

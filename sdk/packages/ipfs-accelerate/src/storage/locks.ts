@@ -6,6 +6,12 @@ export interface Locks {
    * @throws the reason of the signal when it aborts before.
    */
   hold<T>(name: string, body: () => Promise<T>, signal?: AbortSignal): Promise<T>;
+
+  /** Holds a name beside others who share it, until the returned function is called; no name is both held and shared. */
+  share(name: string): Promise<() => void>;
+
+  /** Names that anyone holds or shares. */
+  held(): Promise<ReadonlySet<string>>;
 }
 
 export function openLocks(): Locks {
@@ -24,11 +30,27 @@ class WebLocks implements Locks {
     signal?.throwIfAborted();
     return await this.#manager.request(name, signal ? { signal } : {}, body);
   }
+
+  share(name: string): Promise<() => void> {
+    return new Promise((resolve, reject) => {
+      const untilReleased = (): Promise<void> =>
+        new Promise((release) => {
+          resolve(release);
+        });
+      this.#manager.request(name, { mode: "shared" }, untilReleased).catch(reject);
+    });
+  }
+
+  async held(): Promise<ReadonlySet<string>> {
+    const { held = [] } = await this.#manager.query();
+    return new Set(held.map(({ name = "" }) => name));
+  }
 }
 
 /** For Node and for tests: the tail of each name's queue. */
 export class LocalLocks implements Locks {
   readonly #tails = new Map<string, Promise<void>>();
+  readonly #shared = new Set<{ readonly name: string }>();
 
   async hold<T>(name: string, body: () => Promise<T>, signal?: AbortSignal): Promise<T> {
     signal?.throwIfAborted();
@@ -46,6 +68,16 @@ export class LocalLocks implements Locks {
       end();
       if (this.#tails.get(name) === tail) this.#tails.delete(name);
     }
+  }
+
+  share(name: string): Promise<() => void> {
+    const held = { name };
+    this.#shared.add(held);
+    return Promise.resolve(() => void this.#shared.delete(held));
+  }
+
+  held(): Promise<ReadonlySet<string>> {
+    return Promise.resolve(new Set([...this.#tails.keys(), ...[...this.#shared].map(({ name }) => name)]));
   }
 }
 

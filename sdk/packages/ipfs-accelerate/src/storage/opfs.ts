@@ -10,7 +10,7 @@ interface SyncAccessHandle {
 
 type WorkerHandle = FileSystemFileHandle & { createSyncAccessHandle?: () => Promise<SyncAccessHandle> };
 
-/** The origin private file system. In a worker large files go through synchronous handles: two to five times faster. */
+/** The origin private file system. In a worker large files go through synchronous handles, which are sooner done in Chromium. */
 export class OpfsStore implements BlobStore {
   readonly backing = "opfs";
   readonly #folder: FileSystemDirectoryHandle;

@@ -111,7 +111,8 @@ export class StorageManager {
       const model = findModel(state, id, revision);
       if (!model || !isWhole(model, state.contents)) return undefined;
       model.lastUsedMs = this.contents.now();
-      return { id, revision, verified: verifiedOf(model), files: this.#filesOf(model, state) };
+      const hold = (): Promise<() => void> => this.contents.holdModel(id, revision);
+      return { id, revision, verified: verifiedOf(model), files: this.#filesOf(model, state), hold };
     });
   }
 
@@ -131,7 +132,7 @@ export class StorageManager {
   /**
    * Lets go of the least recently used models and unfinished downloads until so many bytes fit under the limit.
    *
-   * @throws AccelerateError `quota_exceeded` when what is pinned leaves no room.
+   * @throws AccelerateError `quota_exceeded` when what is pinned or held leaves no room.
    */
   async evict(bytes: number): Promise<void> {
     await this.contents.change((room) => makeRoom(room, bytes, new Set()));

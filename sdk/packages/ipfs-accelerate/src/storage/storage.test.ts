@@ -212,6 +212,22 @@ describe("room", () => {
     expect((await storage.list()).map(({ id }) => id).sort()).toEqual(["a", "b", "d"]);
   });
 
+  test("a model that any tab holds stays until it is released", async () => {
+    const shared = { backing: new MemoryStore(), locks: new LocalLocks(), limitBytes: 2_200_000 };
+    const [reader, writer] = [await open(shared), await open(shared)];
+    await fill(reader, "a", 0);
+    const release = await (await reader.model("a"))!.hold();
+    await fill(writer, "b", 1);
+    await fill(writer, "c", 2);
+    expect((await writer.list()).map(({ id }) => id)).toEqual(["a", "c"]);
+    release();
+    await fill(writer, "d", 3);
+    expect((await writer.list()).map(({ id }) => id)).toEqual(["c", "d"]);
+    const model = await reader.model("c");
+    await writer.delete("c");
+    await expect(model!.hold()).rejects.toThrow(code("integrity"));
+  });
+
   test("quota_exceeded when pinned models leave none, and they are intact", async () => {
     const storage = await open({ limitBytes: 1_500_000 });
     await fill(storage, "a", 0);
@@ -276,7 +292,11 @@ test("two tabs that load one model download it once", async () => {
 });
 
 test("a crash after any write leaves a store that opens, shows only whole models, and loads", async () => {
-  const server = serve();
+  const weights = patterned(BLOCK_BYTES + 12_345);
+  const server = new FakeServer();
+  server.put("config.json", text({ model_type: "bert" }));
+  server.put("model.safetensors", weights);
+  const files = [...server.files.keys()];
   let allowed = 0;
   class Crash extends Error {}
   class CrashingStore extends MemoryStore {
@@ -291,7 +311,7 @@ test("a crash after any write leaves a store that opens, shows only whole models
     const store = new CrashingStore();
     allowed = step;
     const crashed = await open({ backing: store })
-      .then((storage) => fetchModel(storage, request(server)))
+      .then((storage) => fetchModel(storage, request(server, { files })))
       .then(
         () => false,
         () => true,
@@ -300,14 +320,22 @@ test("a crash after any write leaves a store that opens, shows only whole models
     const storage = await open({ backing: store });
     const whole = await storage.model("tiny");
     if (whole) expect(await storage.verify("tiny")).toEqual([]);
-    const model = await fetchModel(storage, request(server));
-    expectBytes(await model.files.get("model.safetensors")!.bytes(), patterned(BLOCK_BYTES + 12_345));
+    const model = await fetchModel(storage, request(server, { files }));
+    expectBytes(await model.files.get("model.safetensors")!.bytes(), weights);
     await storage.delete("tiny");
     expect(await store.keys()).toEqual(["catalog.json"]);
     if (!crashed) break;
   }
   expect(crashes).toBeGreaterThan(8);
 }, 120_000);
+
+test("a first write that was cut before its bytes leaves an empty store, a damaged catalog is told", async () => {
+  const store = new MemoryStore();
+  await store.write("catalog.json", new Uint8Array(0));
+  expect(await (await open({ backing: store })).list()).toEqual([]);
+  await store.write("catalog.json", new TextEncoder().encode("{"));
+  await expect(open({ backing: store })).rejects.toThrow(code("store_corrupt"));
+});
 
 describe("a manifest", () => {
   const file = { path: "config.json", sha256: "0".repeat(64) };

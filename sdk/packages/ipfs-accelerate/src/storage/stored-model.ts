@@ -96,6 +96,13 @@ export interface StoredModel {
   readonly files: ReadonlyMap<string, StoredFile>;
   /** `manifest` when a manifest said the hash of every file. */
   readonly verified: Verified;
+
+  /**
+   * Keeps it from being evicted, by any tab, until the returned function is called or the tab closes: while it is read.
+   *
+   * @throws AccelerateError `integrity` when it was removed already.
+   */
+  hold(): Promise<() => void>;
 }
 
 export function verifiedOf({ files }: Pick<ModelRecord, "files">): Verified {

@@ -1,9 +1,9 @@
 import { fromHalf, toHalf, type HostArray } from "../tensor/index.ts";
-import type { FileDType } from "./source.ts";
+import type { FileDType, FLOAT_TYPES } from "./source.ts";
 
 type Bytes = Uint8Array<ArrayBuffer>;
 
-const SINGLE: Partial<Record<FileDType, (bytes: Bytes) => Float32Array>> = {
+const SINGLE: Record<(typeof FLOAT_TYPES)[number], (bytes: Bytes) => Float32Array> = {
   F32: (bytes) => new Float32Array(bytes.buffer),
   F16: (bytes) => {
     const singles = halfTable();
@@ -26,6 +26,11 @@ function halfTable(): Float32Array {
 /** Bytes of a file as host elements of a float type; `undefined` when the file's type is no float. */
 export function toFloats(bytes: Bytes, from: FileDType, to: "f32" | "f16"): HostArray | undefined {
   if (from === "F16" && to === "f16") return new Uint16Array(bytes.buffer);
-  const singles = SINGLE[from]?.(bytes);
-  return singles && to === "f16" ? Uint16Array.from(singles, toHalf) : singles;
+  if (!isFloat(from)) return undefined;
+  const singles = SINGLE[from](bytes);
+  return to === "f16" ? Uint16Array.from(singles, toHalf) : singles;
+}
+
+function isFloat(dtype: FileDType): dtype is keyof typeof SINGLE {
+  return Object.hasOwn(SINGLE, dtype);
 }

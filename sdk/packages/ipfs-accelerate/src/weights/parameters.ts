@@ -10,7 +10,7 @@ import {
 } from "../tensor/index.ts";
 import { toFloats } from "./conversion.ts";
 import { bitsOf, computeType, precisionOf, type PrecisionPlan } from "./precision.ts";
-import { byteLengthOf, missingWeight, type WeightSource } from "./source.ts";
+import { byteLengthOf, missingWeight, unreadType, type WeightSource } from "./source.ts";
 
 type Bytes = Uint8Array<ArrayBuffer>;
 
@@ -28,6 +28,8 @@ export interface LoadOptions {
   readonly onProgress?: ((progress: LoadProgress) => void) | undefined;
   /** Most bytes of files in host memory at once, but for a single larger tensor; 64 MiB by default. */
   readonly readAheadBytes?: number | undefined;
+  /** Called once, when all is loaded. */
+  readonly onLoaded?: ((memory: WeightMemory) => void) | undefined;
 }
 
 /** Bytes of what is loaded, as the backend holds it. */
@@ -137,6 +139,7 @@ export class Parameters {
         }
         onProgress?.({ loadedBytes, totalBytes });
       }
+      options.onLoaded?.(this.memory);
     } catch (error) {
       this.dispose();
       throw error;
@@ -237,7 +240,7 @@ export class Parameters {
     const bits = kind === "matrix" ? bitsOf(precisionOf(this.plan, name)) : undefined;
     const target = bits ? "f32" : computeType(this.plan);
     const elements = toFloats(bytes, dtype, target);
-    if (!elements) throw new AccelerateError("model_format", `"${name}" holds ${dtype}, not floats`);
+    if (!elements) throw unreadType(name, dtype);
     if (bits) assertScalable(name, elements, bits);
     const dense = ops.tensor(elements, shape, target);
     if (!bits) return dense;

@@ -5,6 +5,8 @@ import {
   byteLengthOf,
   FILE_BYTES,
   missingWeight,
+  UNREAD_TYPES,
+  unreadType,
   type FileDType,
   type WeightEntry,
   type WeightSource,
@@ -91,6 +93,7 @@ function assertMetadata(value: unknown): void {
 
 function locate(name: string, value: unknown, base: number): Located {
   const { dtype, shape, data_offsets: offsets } = (value ?? {}) as Record<string, unknown>;
+  if (UNREAD_TYPES.includes(String(dtype))) throw unreadType(name, String(dtype));
   if (typeof dtype !== "string" || !Object.hasOwn(FILE_BYTES, dtype)) {
     throw malformed(`"${name}" has the unknown type ${JSON.stringify(dtype)}`);
   }

@@ -1,7 +1,7 @@
 import { AccelerateError } from "../errors/index.ts";
 import { sizeOf, type Shape } from "../tensor/index.ts";
 
-/** Element types a safetensors file may hold, with their bytes; those of less than a byte are not read. */
+/** Element types a safetensors file may hold, with their bytes; see also `UNREAD_TYPES`. */
 export const FILE_BYTES = {
   F64: 8,
   F32: 4,
@@ -21,6 +21,9 @@ export const FILE_BYTES = {
 } as const;
 
 export type FileDType = keyof typeof FILE_BYTES;
+
+/** Element types the format has beside those. Source: the safetensors crate, `Dtype`. */
+export const UNREAD_TYPES: readonly string[] = ["F4", "F6_E2M3", "F6_E3M2", "F8_E8M0", "C64"];
 
 export interface WeightEntry {
   readonly dtype: FileDType;
@@ -42,6 +45,17 @@ export interface WeightSource {
 
 export function byteLengthOf({ dtype, shape }: WeightEntry): number {
   return sizeOf(shape) * FILE_BYTES[dtype];
+}
+
+/** Element types that weights are taken from. */
+export const FLOAT_TYPES = ["F64", "F32", "F16", "BF16"] as const satisfies readonly FileDType[];
+
+/** For a tensor that is sound, and of a type no weights are taken from. */
+export function unreadType(name: string, dtype: string): AccelerateError {
+  return new AccelerateError("model_format", `"${name}" is of ${dtype}, which is not read as weights`, {
+    hint: `Convert it to one of ${FLOAT_TYPES.join(", ")}; precision int8 to int2 packs it while it is loaded.`,
+    details: { tensor: name, dtype, supported: FLOAT_TYPES },
+  });
 }
 
 export function missingWeight(name: string): AccelerateError {

@@ -4,7 +4,13 @@ import { CpuBackend } from "../backends/cpu/index.ts";
 import { OpSet } from "../ops/index.ts";
 import { fetchModel, StorageManager } from "../storage/index.ts";
 import { FakeServer, NO_WAIT } from "../storage/testing.ts";
-import { openCheckpoint, Parameters, safetensorsSource, type WeightSource } from "./index.ts";
+import {
+  openCheckpoint,
+  Parameters,
+  safetensorsSource,
+  type WeightMemory,
+  type WeightSource,
+} from "./index.ts";
 
 type Bytes = Uint8Array<ArrayBuffer>;
 type Header = Readonly<Record<string, unknown>>;
@@ -138,7 +144,9 @@ describe("parameters", () => {
         overrides: [{ pattern: /layer\.0/, weights: "fp32" }],
       });
       for (const name of names) parameters.matrix(name, [ROWS, COLUMNS]);
-      await parameters.load(new OpSet(backend));
+      const told: WeightMemory[] = [];
+      await parameters.load(new OpSet(backend), { onLoaded: (memory) => void told.push(memory) });
+      expect(told).toEqual([parameters.memory]);
       const { idealBytes, packedBytes, scaleBytes, denseBytes } = parameters.memory;
       expect(idealBytes).toBe((7 * ROWS * COLUMNS * bits) / 8);
       expect(packedBytes / idealBytes).toBeLessThan(1.02);
@@ -216,6 +224,26 @@ describe("parameters", () => {
     await expect(load("x", [2])).rejects.toThrow(code("model"));
     await expect(load("w", [4])).rejects.toThrow(code("model_format"));
     const integers = safetensorsSource(file({ w: { ...entry([6], 0, 24), dtype: "U32" } }));
-    await expect(load("w", [6], integers)).rejects.toThrow(/U32, not floats/);
+    await expect(load("w", [6], integers)).rejects.toThrow(/"w" is of U32/);
+  });
+
+  test.each([
+    ["F4", 3],
+    ["F6_E2M3", 6],
+    ["C64", 48],
+    ["F8_E4M3", 6],
+    ["F8_E5M2", 6],
+  ])("%s is refused with what is supported", async (dtype, bytes) => {
+    const bytesOfFile = file({ w: { ...entry([6], 0, bytes), dtype } }, new Uint8Array(bytes));
+    const load = async (): Promise<void> => {
+      const parameters = new Parameters(safetensorsSource(bytesOfFile));
+      parameters.dense("w", [6]);
+      await parameters.load(new OpSet(new CpuBackend()));
+    };
+    await expect(load()).rejects.toMatchObject({
+      code: "model_format",
+      message: expect.stringContaining(dtype) as string,
+      hint: expect.stringContaining("F64, F32, F16, BF16") as string,
+    });
   });
 });
