@@ -165,13 +165,9 @@ export class Wav2Vec2 {
     if (!vocabulary) {
       throw new AccelerateError("usage", "the checkpoint has no vocab.json to read the ids with");
     }
-    const best = this.#ops.tidy((o) => o.reduce("argmax", this.logits(samples, sampleRate), 2));
-    try {
-      const ids = [...(await best.data(signal))];
-      return { text: vocabulary.decode(ids), ids };
-    } finally {
-      best.dispose();
-    }
+    using best = this.#likeliest(samples, sampleRate);
+    const ids = [...(await best.data(signal))];
+    return { text: vocabulary.decode(ids), ids };
   }
 
   dispose(): void {
@@ -181,6 +177,11 @@ export class Wav2Vec2 {
 
   [Symbol.dispose](): void {
     this.dispose();
+  }
+
+  #likeliest(samples: Float32Array, sampleRate: number): Tensor {
+    using logits = this.logits(samples, sampleRate);
+    return this.#ops.reduce("argmax", logits, 2);
   }
 
   #blockOptions(config: Config, epsilon: number): BlockOptions {
