@@ -1,4 +1,7 @@
-import { openWebGPU, type WebGPUBackend } from "../../packages/ipfs-accelerate/src/backends/webgpu/index.ts";
+import { openWasm } from "../../packages/ipfs-accelerate/src/backends/wasm/index.ts";
+import { openWebGPU } from "../../packages/ipfs-accelerate/src/backends/webgpu/index.ts";
+import { GraphBackend } from "../../packages/ipfs-accelerate/src/graph/index.ts";
+import type { Backend } from "../../packages/ipfs-accelerate/src/ops/index.ts";
 import {
   checkReference,
   listReferences,
@@ -13,17 +16,39 @@ const read: ReadFile = async (path) => {
   return new Uint8Array(await answer.arrayBuffer());
 };
 
-let opened: Promise<WebGPUBackend> | undefined;
-const webgpu = (): Promise<WebGPUBackend> => (opened ??= openWebGPU());
-
-const names = await listReferences(read).catch(() => []);
-for (const name of names) {
-  test(`webgpu answers as PyTorch: ${name}`, async ({ skip }) => {
-    const verdict = await checkReference(await openReference(name, read), await webgpu());
-    if (verdict.status === "unsupported") skip(verdict.reason ?? "");
-    assert(verdict.status === "passed", verdict.reason ?? "");
-  }, 120_000);
+interface Row {
+  readonly name: string;
+  readonly open: () => Promise<Backend>;
+  /** Whether a worker checks them again; the conformance suite runs in both realms anyway. */
+  readonly inWorkers: boolean;
 }
-if (names.length === 0) {
-  test("webgpu answers as PyTorch", ({ skip }) => skip("no Python with torch; name one in PYTHON"));
+
+const ROWS: readonly Row[] = [
+  { name: "webgpu", open: () => openWebGPU(), inWorkers: true },
+  { name: "graph(webgpu)", open: async () => new GraphBackend(await openWebGPU()), inWorkers: false },
+  { name: "wasm", open: () => openWasm(), inWorkers: true },
+  { name: "graph(wasm)", open: async () => new GraphBackend(await openWasm()), inWorkers: false },
+];
+const isWorker = typeof document === "undefined";
+const names = await listReferences(read).catch((): readonly string[] => []);
+
+for (const { name: row, open, inWorkers } of ROWS) {
+  let opened: Promise<Backend> | undefined;
+  for (const name of names) {
+    test(`${row} answers as PyTorch: ${name}`, async ({ skip }) => {
+      if (isWorker && !inWorkers) skip("checked in the page");
+      const verdict = await checkReference(await openReference(name, read), await (opened ??= open()));
+      if (verdict.status === "unsupported") skip(verdict.reason ?? "");
+      assert(verdict.status === "passed", verdict.reason ?? "");
+    }, 120_000);
+  }
+  test(`${row} holds nothing after the references`, async ({ skip }) => {
+    if (names.length === 0) skip("no Python with torch; name one in PYTHON");
+    if (opened === undefined) skip("nothing ran on it here");
+    const backend = await opened;
+    await backend.finish();
+    const { storages, bytes } = backend.memory;
+    backend.dispose();
+    assert(storages === 0 && bytes === 0, `${storages} storages of ${bytes} bytes are left`);
+  });
 }

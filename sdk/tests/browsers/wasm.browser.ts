@@ -7,12 +7,6 @@ import {
   checkRefusal,
   REFUSALS,
 } from "../../packages/ipfs-accelerate/src/testing/conformance/index.ts";
-import {
-  checkReference,
-  listReferences,
-  openReference,
-  type ReadFile,
-} from "../../packages/ipfs-accelerate/src/testing/references/index.ts";
 import { CpuBackend } from "../../packages/ipfs-accelerate/src/backends/cpu/index.ts";
 import {
   hasRelaxedSimd,
@@ -43,23 +37,6 @@ for (const threads of [1, 2]) {
 test("wasm refuses what every backend must refuse", async () => {
   for (const refusal of REFUSALS) assertEqual(checkRefusal(refusal, await wasm(1)), null, refusal.name);
 });
-
-const read: ReadFile = async (path) => {
-  const answer = await fetch(`/references/${path}`);
-  if (!answer.ok) throw new Error(`${path}: ${answer.status}`);
-  return new Uint8Array(await answer.arrayBuffer());
-};
-
-const names = await listReferences(read).catch(() => []);
-for (const name of names) {
-  test(`wasm answers as PyTorch: ${name}`, async () => {
-    const { status, reason } = await checkReference(await openReference(name, read), await wasm(2));
-    assert(status === "passed", reason ?? status);
-  }, 120_000);
-}
-if (names.length === 0) {
-  test("wasm answers as PyTorch", ({ skip }) => skip("no Python with torch; name one in PYTHON"));
-}
 
 test("the adapter says what it is", async () => {
   const { adapter, threads } = await wasm(2);
