@@ -46,7 +46,8 @@ async function main() {
     return EXIT.usage;
   }
   const pattern = options.files ?? ["packages/*/src/**/*.browser.ts", "tests/browsers/*.browser.ts"];
-  const files = await bundleTests(globSync(pattern, { cwd: ROOT, absolute: true }).sort());
+  const find = (patterns) => globSync(patterns, { cwd: ROOT, absolute: true }).sort();
+  const files = await bundleTests(find(pattern), find("packages/*/src/**/*.worker.ts"));
   for (const [name, content] of servedReferences()) files.set(name, content);
   const realms = options.realm === undefined ? REALMS : [options.realm];
   const records = [];

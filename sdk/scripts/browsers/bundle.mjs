@@ -17,11 +17,18 @@ function entrySource(testFiles) {
   return `import { runHere } from ${runner};\nawait runHere({\n${loaders.join("\n")}\n});\n`;
 }
 
+/** Where a test finds a worker file: `worker/models.worker.ts` is `/workers/models.js`. */
+function workerEntries(workerFiles) {
+  const nameOf = (file) => `workers/${path.basename(file, ".worker.ts")}`;
+  return Object.fromEntries(workerFiles.map((file) => [nameOf(file), path.resolve(file)]));
+}
+
 /** The files that a browser loads to run these tests, by their path on the server. */
-export async function bundleTests(testFiles) {
+export async function bundleTests(testFiles, workerFiles = []) {
   const bundle = await rolldown({
-    input: { tests: ENTRY },
+    input: { tests: ENTRY, ...workerEntries(workerFiles) },
     platform: "browser",
+    transform: { define: { "process.env.NODE_ENV": '"development"' } }, // React checks more then
     logLevel: "warn",
     plugins: [
       {

@@ -10,6 +10,7 @@ from transformers import (
     ViTConfig,
     ViTForImageClassification,
 )
+from transformers.models.vit.image_processing_pil_vit import ViTImageProcessorPil
 
 SIZES = {
     "hidden_size": 24,
@@ -33,7 +34,11 @@ def reference(name: str, model: PreTrainedModel, height: int, width: int) -> Ref
         "classify": model(pixels, **moved).logits,
     }
     config = model.config.to_dict()
-    return Reference(name, "vit", config, checkpoint(model), {"pixels": pixels}, expected)
+    processor = ViTImageProcessorPil(size={"height": 16, "width": 16})
+    files = {"preprocessor_config.json": processor.to_json_string()}
+    return Reference(
+        name, "vit", config, checkpoint(model), {"pixels": pixels}, expected, files=files
+    )
 
 
 def references() -> list[Reference]:

@@ -1,0 +1,3 @@
+import { serveAccelerator } from "./index.ts";
+
+serveAccelerator(self);
