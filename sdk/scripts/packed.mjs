@@ -1,6 +1,6 @@
 // The package as users get it: packed, installed in a fresh project, imported, required, type-checked and run.
 import { spawnSync } from "node:child_process";
-import { mkdtempSync, readdirSync, rmSync, writeFileSync } from "node:fs";
+import { mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import path from "node:path";
 
@@ -30,6 +30,16 @@ export const loads: typeof Bert.load = Bert.load;
 export const values = sum.data();
 `;
 
+/** The examples of the documentation, each a module of its own. */
+function examples() {
+  return [`${PACKAGE}/README.md`, "../docs/how-to/browser.md"].flatMap((file) =>
+    [...readFileSync(file, "utf8").matchAll(/^```(tsx?)\n(.*?)^```$/gms)].map(([, kind, code]) => ({
+      kind,
+      code: `${code}export {};\n`,
+    })),
+  );
+}
+
 try {
   const [packed] = JSON.parse(run("npm", ["pack", "--json", "--pack-destination", project], PACKAGE));
   const stray = packed.files.filter(
@@ -53,11 +63,20 @@ try {
   ]);
   if (answer !== "2,3") throw new Error(`[1, 2] + 1 is ${answer}`);
   writeFileSync(path.join(project, "use.ts"), USE);
+  const files = ["use.ts"];
+  for (const [i, { kind, code }] of examples().entries()) {
+    files.push(`example-${i}.${kind}`);
+    writeFileSync(path.join(project, files.at(-1)), code);
+  }
   for (const [module, moduleResolution] of [
     ["nodenext", "nodenext"],
     ["esnext", "bundler"],
   ]) {
-    const lib = ["es2022", "esnext.disposable", "dom"];
+    const lib = ["es2022", "esnext.disposable", "dom", "dom.iterable", "dom.asynciterable"];
+    const paths = {
+      react: [path.resolve("node_modules/@types/react")],
+      "react/*": [path.resolve("node_modules/@types/react/*")],
+    };
     const compilerOptions = {
       module,
       moduleResolution,
@@ -67,14 +86,11 @@ try {
       noEmit: true,
       types: [],
     };
-    writeFileSync(
-      path.join(project, "tsconfig.json"),
-      JSON.stringify({ compilerOptions, files: ["use.ts"] }),
-    );
+    writeFileSync(path.join(project, "tsconfig.json"), JSON.stringify({ compilerOptions, files }));
     run(path.join(BIN, "tsc"), []);
   }
   console.log(
-    `${packed.filename}: ${(packed.size / 1024).toFixed(0)} KB packed, ${paths.length} export paths import, require and type-check`,
+    `${packed.filename}: ${(packed.size / 1024).toFixed(0)} KB packed, ${paths.length} export paths import, require and type-check, ${files.length - 1} examples type-check`,
   );
 } finally {
   rmSync(project, { recursive: true });
