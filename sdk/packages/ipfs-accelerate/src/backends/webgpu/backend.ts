@@ -22,12 +22,14 @@ import {
 } from "../../tensor/index.ts";
 import type { Generator } from "./binding.ts";
 import { BufferPool } from "./buffers.ts";
-import { Commands } from "./commands.ts";
+import { callKey } from "./call-key.ts";
+import { Commands, type Prepared } from "./commands.ts";
 import { fromDevice, toDevice, deviceBytes } from "./conversion.ts";
 import type { OpenDevice } from "./device.ts";
 import type { Kernel, Traits } from "./kernel.ts";
 import { GENERATORS } from "./kernels/index.ts";
 import { PipelineCache, type KernelSource } from "./pipelines.ts";
+import { RecentMap } from "./recent.ts";
 import { TuningTable, type TuningStore } from "./tuning/store.ts";
 import { timeKernel, type TimingOptions } from "./tuning/timing.ts";
 import { tunable } from "./tuning/tunable.ts";
@@ -40,6 +42,15 @@ export interface Bench {
   readonly time: (kernel: Kernel) => Promise<number>;
   readonly dispose: () => void;
 }
+
+/** A call that was run before. */
+interface KnownCall {
+  readonly prepared: Prepared;
+  /** Where variants of it could be chosen, what was chosen. */
+  readonly tuned: { readonly key: string; readonly choice: string | undefined } | undefined;
+}
+
+const KNOWN_CALLS = 512;
 
 class GpuStorage extends Storage {
   readonly buffer: GPUBuffer;
@@ -74,6 +85,7 @@ export class WebGPUBackend implements Backend {
   readonly tuning: TuningStore;
   readonly #device: GPUDevice;
   readonly #commands: Commands;
+  readonly #known = new RecentMap<KnownCall>(KNOWN_CALLS);
   #state: BackendState = "ready";
   #failure: AccelerateError | undefined;
 
@@ -129,6 +141,21 @@ export class WebGPUBackend implements Backend {
       ?.candidates()
       .find(({ name }) => name === choice)
       ?.kernel();
+  }
+
+  /** Writes and compiles code only for calls that differ from the last ones, or were tuned since. */
+  #prepared(call: OpSignature): Prepared {
+    const key = callKey(call);
+    const known = this.#known.get(key);
+    if (known && (!known.tuned || this.tuning.get(known.tuned.key) === known.tuned.choice))
+      return known.prepared;
+    const shapeClass = tunable(call, this.traits)?.key;
+    const tuningKey = shapeClass === undefined ? undefined : this.tuningKey(shapeClass);
+    const tuned =
+      tuningKey === undefined ? undefined : { key: tuningKey, choice: this.tuning.get(tuningKey) };
+    const prepared = this.#commands.prepare(this.kernelFor(call));
+    this.#known.set(key, { prepared, tuned });
+    return prepared;
   }
 
   /** A shape class on this adapter. */
@@ -189,14 +216,15 @@ export class WebGPUBackend implements Backend {
     );
     const storages = outputs.map(({ dtype, shape }) => this.#allocate(dtype, sizeOf(shape)));
     const buffers = [...inputs.map(({ storage }) => storage), ...storages].map(bufferOf);
-    this.#commands.dispatch(this.kernelFor(call), buffers);
+    this.#commands.dispatch(this.#prepared(call), buffers);
     return storages;
   }
 
   /** Runs a given kernel: for tests and tuning of variants that would not be chosen. */
   dispatch(kernel: Kernel, inputs: readonly Tensor[], output: OutputSpec): Storage {
     const storage = this.#allocate(output.dtype, sizeOf(output.shape));
-    this.#commands.dispatch(kernel, [...inputs.map((tensor) => bufferOf(tensor.storage)), storage.buffer]);
+    const buffers = [...inputs.map((tensor) => bufferOf(tensor.storage)), storage.buffer];
+    this.#commands.dispatch(this.#commands.prepare(kernel), buffers);
     return storage;
   }
 
@@ -243,7 +271,7 @@ export class WebGPUBackend implements Backend {
       : value.storage;
     const layout = isAliased ? { ...value.layout, offset: 0, strides: stridesOf(value) } : value.layout;
     const signature: OpSignature<"assign"> = { ...call, inputs: [target, { ...layout, dtype: value.dtype }] };
-    this.#commands.dispatch(this.kernelFor(signature), [bufferOf(source), bufferOf(target.storage)]);
+    this.#commands.dispatch(this.#prepared(signature), [bufferOf(source), bufferOf(target.storage)]);
     if (isAliased) source.release();
     return [];
   }

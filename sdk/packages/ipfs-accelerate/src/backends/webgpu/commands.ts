@@ -1,11 +1,17 @@
 import type { Kernel } from "./kernel.ts";
-import type { PipelineCache } from "./pipelines.ts";
+import type { Pipeline, PipelineCache } from "./pipelines.ts";
+import { RecentMap } from "./recent.ts";
+
+/** A compiled kernel with its parameters, without its code: what a dispatch needs. */
+export interface Prepared extends Pipeline, Pick<Kernel, "parameters" | "workgroups"> {}
 
 const PARAMETER_BYTES = 64 * 1024;
 /** Dispatches gathered into one submission: enough to save calls, few enough that the device starts early. */
 const LARGEST_BATCH = 64;
 const TELLS_LATE =
   (globalThis as { navigator?: Navigator }).navigator?.userAgent.includes("Firefox") ?? false;
+/** Pools hand out the same buffers again and again, so their groups repeat. */
+const BIND_GROUPS = 1024;
 /** After some seconds of them, a tenth of a second more is not much. */
 const MOST_NUDGES = 200;
 
@@ -25,6 +31,9 @@ export class Commands {
   #usedWords = 0;
   #pending = 0;
   #toDestroy: GPUBuffer[] = [];
+  readonly #groups = new RecentMap<GPUBindGroup>(BIND_GROUPS);
+  readonly #numbers = new WeakMap<object, number>();
+  #numbered = 0;
 
   constructor(device: GPUDevice, pipelines: PipelineCache) {
     this.#device = device;
@@ -34,22 +43,45 @@ export class Commands {
     this.#uniform = device.createBuffer({ label: "parameters", size: PARAMETER_BYTES, usage });
   }
 
-  dispatch(kernel: Kernel, buffers: readonly GPUBuffer[]): void {
-    if (kernel.workgroups.includes(0)) return;
-    const { parameters } = kernel;
+  prepare(kernel: Kernel): Prepared {
+    const { parameters, workgroups } = kernel;
+    return { ...this.#pipelines.get(kernel), parameters, workgroups };
+  }
+
+  dispatch({ pipeline, layout, parameters, workgroups }: Prepared, buffers: readonly GPUBuffer[]): void {
+    if (workgroups.includes(0)) return;
     const slots = Math.ceil(parameters.length / this.#slotWords) * this.#slotWords;
     if (this.#pending >= LARGEST_BATCH || this.#usedWords + slots > this.#parameters.length) this.flush();
-    const { pipeline, layout } = this.#pipelines.get(kernel);
-    const uniform = { buffer: this.#uniform, size: parameters.byteLength };
-    const resources = [uniform, ...buffers.map((buffer) => ({ buffer }))];
-    const entries = resources.map((resource, binding) => ({ binding, resource }));
     const pass = this.#openPass();
     pass.setPipeline(pipeline);
-    pass.setBindGroup(0, this.#device.createBindGroup({ layout, entries }), [this.#usedWords * 4]);
-    pass.dispatchWorkgroups(...kernel.workgroups);
+    pass.setBindGroup(0, this.#groupOf(layout, parameters.byteLength, buffers), [this.#usedWords * 4]);
+    pass.dispatchWorkgroups(...workgroups);
     this.#parameters.set(parameters, this.#usedWords);
     this.#usedWords += slots;
     this.#pending += 1;
+  }
+
+  /** A buffer that is destroyed is never asked for again, so its groups only age. */
+  #groupOf(layout: GPUBindGroupLayout, parameterBytes: number, buffers: readonly GPUBuffer[]): GPUBindGroup {
+    let key = `${this.#numberOf(layout)}`;
+    for (const buffer of buffers) key += `,${this.#numberOf(buffer)}`;
+    const known = this.#groups.get(key);
+    if (known) return known;
+    const resources = [
+      { buffer: this.#uniform, size: parameterBytes },
+      ...buffers.map((buffer) => ({ buffer })),
+    ];
+    const entries = resources.map((resource, binding) => ({ binding, resource }));
+    const group = this.#device.createBindGroup({ layout, entries });
+    this.#groups.set(key, group);
+    return group;
+  }
+
+  #numberOf(object: GPUBuffer | GPUBindGroupLayout): number {
+    const known = this.#numbers.get(object);
+    if (known !== undefined) return known;
+    this.#numbers.set(object, ++this.#numbered);
+    return this.#numbered;
   }
 
   /** Writes before anything submitted later, and after everything dispatched so far when the buffer was used before. */
