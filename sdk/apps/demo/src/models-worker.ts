@@ -1,0 +1,3 @@
+import { serveAccelerator } from "ipfs-accelerate/worker";
+
+serveAccelerator(self);
