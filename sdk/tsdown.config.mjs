@@ -19,6 +19,7 @@ export default defineConfig({
   format: ["esm", "cjs"],
   dts: true,
   platform: "browser",
+  deps: { neverBundle: [/^onnxruntime-web/] },
   target: "es2022",
   fixedExtension: false,
   clean: true,

@@ -8,6 +8,7 @@ import { globSync } from "tinyglobby";
 
 import { BROWSERS } from "./browsers/browsers.mjs";
 import { bundleTests } from "./browsers/bundle.mjs";
+import { onnxruntimeFiles } from "./browsers/onnxruntime.mjs";
 import { countOutcomes, describe, toJUnit } from "./browsers/report.mjs";
 import { REALMS, runInBrowser } from "./browsers/session.mjs";
 import { servedReferences } from "./references.mjs";
@@ -48,7 +49,7 @@ async function main() {
   const pattern = options.files ?? ["packages/*/src/**/*.browser.ts", "tests/browsers/*.browser.ts"];
   const find = (patterns) => globSync(patterns, { cwd: ROOT, absolute: true }).sort();
   const files = await bundleTests(find(pattern), find("packages/*/src/**/*.worker.ts"));
-  for (const [name, content] of servedReferences()) files.set(name, content);
+  for (const [name, content] of [...servedReferences(), ...onnxruntimeFiles()]) files.set(name, content);
   const realms = options.realm === undefined ? REALMS : [options.realm];
   const records = [];
   for (const name of options.browser === undefined ? Object.keys(BROWSERS) : [options.browser]) {
