@@ -2,7 +2,8 @@
 
     python sdk/scripts/references OUT [NAME...]
 
-Every module beside this one that has a ``references()`` is a family. OUT gets a folder per reference and ``index.json``.
+Every module beside this one that has a ``references()`` is a family. OUT gets a folder per reference and
+``index.json``. A module with ``write_files(folder)`` writes what its own tests read into a folder of its name.
 """
 
 from __future__ import annotations
@@ -33,11 +34,24 @@ def references(names: set[str]) -> list[Reference]:
     return [reference for reference in found if not names or reference.name in names]
 
 
+def write_other_files(out: Path) -> None:
+    for module in sorted(info.name for info in pkgutil.iter_modules([str(HERE)])):
+        write_files = (
+            getattr(importlib.import_module(module), "write_files", None)
+            if module != "__main__"
+            else None
+        )
+        if write_files:
+            (out / module).mkdir(parents=True, exist_ok=True)
+            write_files(out / module)
+
+
 def main(out: Path, names: set[str]) -> None:
     torch.set_grad_enabled(False)
     written = references(names)
     for reference in written:
         write(reference, out / reference.name)
+    write_other_files(out)
     (out / "index.json").write_text(json.dumps([reference.name for reference in written]))
 
 
