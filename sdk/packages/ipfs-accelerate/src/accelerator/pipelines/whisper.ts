@@ -11,14 +11,20 @@ export const load: PipelineDefinition["load"] = async (checkpoint, options) => {
   return {
     async run(input, { language, maxNewTokens }, { signal, onText }) {
       const { samples, sampleRate } = audioOf(input);
-      const segments = model.transcribe(resample(samples, sampleRate, model.features.sampleRate), {
+      const heard = resample(samples, sampleRate, model.features.sampleRate);
+      const isLong = heard.length > model.features.seconds * model.features.sampleRate;
+      const hasTimestamps = isLong && model.tokens.noTimestampsId !== undefined;
+      const segments = model.transcribe(heard, {
         detokenize: (ids) => tokenizer.decode(ids),
+        hasTimestamps,
         ...(language !== undefined && { language }),
         ...(maxNewTokens !== undefined && { maxNewTokens }),
         ...(signal && { signal }),
       });
       let [text, generatedTokens] = ["", 0];
       for await (const segment of segments) {
+        // Without timestamps each says again what was heard so far, and may correct its end.
+        if (!segment.isFinal) continue;
         text += segment.text;
         generatedTokens += segment.ids.length;
         onText?.(segment.text);
