@@ -1,10 +1,14 @@
-import { assert, assertEqual, errorOf, test } from "../../../../../tests/browsers/page/api.ts";
-import { AccelerateError } from "../../errors/index.ts";
-import { GraphBackend } from "../../graph/index.ts";
-import { CASES, checkCase } from "../../testing/conformance/index.ts";
-import { createWebNNStub } from "../../testing/webnn/index.ts";
-import { CpuBackend } from "../cpu/index.ts";
-import { openWebNN, PartitionedBackend, type ML } from "./index.ts";
+import { assert, assertEqual, errorOf, test } from "./page/api.ts";
+import { AccelerateError } from "../../packages/ipfs-accelerate/src/errors/index.ts";
+import { GraphBackend } from "../../packages/ipfs-accelerate/src/graph/index.ts";
+import { CASES, checkCase } from "../../packages/ipfs-accelerate/src/testing/conformance/index.ts";
+import { createWebNNStub } from "../../packages/ipfs-accelerate/src/testing/webnn/index.ts";
+import { CpuBackend } from "../../packages/ipfs-accelerate/src/backends/cpu/index.ts";
+import {
+  openWebNN,
+  PartitionedBackend,
+  type ML,
+} from "../../packages/ipfs-accelerate/src/backends/webnn/index.ts";
 
 test("the browser's own WebNN computes the known answers, or its own reason is told", async ({ cleanup }) => {
   const { ml } = navigator as { readonly ml?: ML };
