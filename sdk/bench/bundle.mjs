@@ -9,10 +9,17 @@ const ORT = path.resolve(HERE, "../node_modules/onnxruntime-web/dist");
 const SERVED = /^(ort\.(webgpu|wasm)\.min\.mjs|ort-wasm-.*)$/;
 
 /** The files that a browser loads to run a suite, by their path on the server. */
-export async function bundleSuite(suite) {
-  const source = `import { runBench } from ${JSON.stringify(path.join(HERE, "page/run.ts"))};
+export const bundleSuite = (suite) =>
+  bundlePage(`import { runBench } from ${JSON.stringify(path.join(HERE, "page/run.ts"))};
 import { cases } from ${JSON.stringify(path.join(HERE, `suites/${suite}.ts`))};
-await runBench(cases);`;
+await runBench(cases);`);
+
+/** Those that report what a call costs in script. */
+export const bundleCalls = (backend) =>
+  bundlePage(`import { runCalls } from ${JSON.stringify(path.join(HERE, "page/calls.ts"))};
+await runCalls(${JSON.stringify(backend)});`);
+
+async function bundlePage(source) {
   const bundle = await rolldown({
     input: { bench: ENTRY },
     platform: "browser",

@@ -1,143 +1,104 @@
 // Ours beside onnxruntime-web, in one page, case by case.
-// node bench/run.mjs --browser chromium|firefox --backend webgpu|wasm --suite ops [--quick] [--filter pattern]
-//   [--place device|host] [--threads n] [--json file]
+// node bench/run.mjs --browser chromium|firefox --backend webgpu|wasm --suite ops|blocks|low-bits [--quick]
+//   [--filter pattern] [--place device|host] [--eager] [--threads n] [--json file]
+// node bench/run.mjs --all [--quick] --json folder
 import { spawnSync } from "node:child_process";
-import { mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from "node:fs";
+import { existsSync, mkdirSync, mkdtempSync, readdirSync, rmSync, writeFileSync } from "node:fs";
 import { cpus, loadavg, tmpdir } from "node:os";
 import path from "node:path";
-import { parseArgs } from "node:util";
 
-import { BROWSERS, findExecutable } from "../scripts/browsers/browsers.mjs";
-import { serve } from "../scripts/browsers/server.mjs";
+import { findExecutable } from "../scripts/browsers/browsers.mjs";
 import { bundleSuite, peerFiles } from "./bundle.mjs";
-import { HEAD, rowLine, totals } from "./report.mjs";
+import { readRuns } from "./options.mjs";
+import { runPage } from "./page.mjs";
+import { headLines, rowLine, titleOf, totals } from "./report.mjs";
 
 const HERE = import.meta.dirname;
 const PYTHON = process.env.PYTHON ?? path.join(HERE, "../../.venv/bin/python");
 const EXIT = { ok: 0, finding: 1, usage: 2, unavailable: 3 };
-const SILENCE_MS = 300_000;
-const PLAN = { pairs: 25, sampleMs: 40, caseMs: 8000 };
-const QUICK = { pairs: 7, sampleMs: 20, caseMs: 2500 };
 
-const suites = () => readdirSync(path.join(HERE, "suites")).map((name) => path.parse(name).name);
-
-function readOptions() {
-  const text = (value) => ({ type: "string", default: value });
-  const { values } = parseArgs({
-    options: {
-      browser: text("chromium"),
-      backend: text("webgpu"),
-      suite: text("ops"),
-      filter: text(""),
-      threads: text(String(cpus().length)),
-      place: { type: "string" },
-      quick: { type: "boolean", default: false },
-      json: { type: "string" },
-    },
-  });
-  const choices = {
-    browser: Object.keys(BROWSERS),
-    backend: ["webgpu", "wasm"],
-    suite: suites(),
-    place: ["device", "host"],
-  };
-  for (const [name, known] of Object.entries(choices)) {
-    if (values[name] !== undefined && !known.includes(values[name]))
-      throw new Error(`--${name} ${values[name]} is none of ${known.join(", ")}`);
+/** Writes the ONNX models of a suite and their values; gives their files by case. */
+function makeModels(suite, filter, folder) {
+  const models = {};
+  if (!existsSync(path.join(HERE, `models/${suite}.py`))) return models;
+  const done = spawnSync(PYTHON, [path.join(HERE, "models"), suite, folder, filter], { encoding: "utf8" });
+  if (done.status !== 0)
+    throw new Error(`the models could not be made: ${done.error ?? ""}${done.stderr ?? ""}`);
+  for (const name of readdirSync(folder).sort()) {
+    const file = /^(.*)\.onnx$/.exec(name)?.[1];
+    if (file !== undefined) (models[file.split(".")[0]] ??= []).push(file);
   }
-  if (!(Number(values.threads) >= 1)) throw new Error(`--threads ${values.threads} is no number of threads`);
-  return values;
+  return models;
 }
 
-/** The ONNX models of a suite and their values, made now. */
-function modelFiles(suite, filter) {
+async function filesOf({ suite, page }, folder) {
+  const models = makeModels(suite, page.filter, folder);
+  const files = await bundleSuite(suite);
+  for (const [name, content] of peerFiles()) files.set(name, content);
+  for (const name of readdirSync(folder)) files.set(`/models/${name}`, { file: path.join(folder, name) });
+  files.set("/options.json", JSON.stringify({ ...page, models }));
+  return files;
+}
+
+/** Measures and prints one run; what was measured stays when it is cut short. */
+async function measureRun(run, executable, interrupted) {
   const folder = mkdtempSync(path.join(tmpdir(), "sdk-bench-"));
+  const rows = [];
+  let about = {};
   try {
-    const done = spawnSync(PYTHON, [path.join(HERE, "models"), suite, folder, filter], { encoding: "utf8" });
-    if (done.status !== 0)
-      throw new Error(`the models could not be made: ${done.error ?? ""}${done.stderr ?? ""}`);
-    return readdirSync(folder).map((name) => [`/models/${name}`, readFileSync(path.join(folder, name))]);
+    const files = await filesOf(run, folder);
+    console.log(headLines(run.suite).join("\n"));
+    const ended = await runPage(executable, run.browser, files, interrupted, (event) => {
+      if (event.type === "begin") about = event.about;
+      if (event.type === "done") about = { ...about, leaked: event.leaked };
+      if (event.type !== "row") return;
+      rows.push(event.row);
+      console.log(rowLine(event.row));
+    });
+    const machine = { cpu: cpus()[0]?.model, cpus: cpus().length, load: loadavg()[0] };
+    const { version, failure, errors } = ended;
+    return { schema: 2, run, about, machine, version, failure, errors, rows };
   } finally {
     rmSync(folder, { recursive: true });
   }
 }
 
-/** Runs the page to its end; the browser's own errors end it too. */
-async function runPage(executable, browserName, files, onEvent) {
-  let finish;
-  let timer;
-  const done = new Promise((resolve) => (finish = resolve));
-  const expectSoon = () => {
-    clearTimeout(timer);
-    timer = setTimeout(() => finish(`nothing was heard for ${SILENCE_MS} ms`), SILENCE_MS);
-  };
-  expectSoon();
-  const errors = [];
-  const server = await serve(files, (event) => {
-    expectSoon();
-    onEvent(event);
-    if (event.type === "done") finish(null);
-    if (event.type === "failed") finish(event.reason);
-  });
-  let browser;
-  try {
-    browser = await BROWSERS[browserName].start(executable, (text) => {
-      errors.push(text);
-      if (text.includes("crashed")) finish(text);
-    });
-    await browser.open(`${server.origin}/page.html`);
-    const failure = await done;
-    return { version: browser.version, failure, errors };
-  } finally {
-    clearTimeout(timer);
-    await browser?.close();
-    await server.close();
+function conclude(record) {
+  const { run, about, failure, errors, rows } = record;
+  console.log(`\n${titleOf(record)}`);
+  for (const line of totals(rows)) console.log(line);
+  if (run.json !== undefined) {
+    mkdirSync(path.dirname(path.resolve(run.json)), { recursive: true });
+    writeFileSync(run.json, `${JSON.stringify(record, null, 1)}\n`);
   }
+  if (failure !== null) console.error(`${failure}\n${errors.join("\n")}`);
+  if (about.leaked > 0) console.error(`${about.leaked} storages were left`);
+  const isSound = failure === null && about.leaked === 0 && rows.length > 0;
+  return isSound && rows.every(({ state }) => state !== "failed") ? EXIT.ok : EXIT.finding;
 }
 
 async function main() {
-  let options;
+  let runs;
   try {
-    options = readOptions();
+    runs = readRuns(process.argv.slice(2));
   } catch (error) {
     console.error(error.message);
     return EXIT.usage;
   }
-  const executable = findExecutable(options.browser);
-  if (executable === null) {
-    console.error(`no ${options.browser} is installed`);
-    return EXIT.unavailable;
+  const stop = new AbortController();
+  for (const signal of ["SIGINT", "SIGTERM"]) process.once(signal, () => stop.abort(signal));
+  let exit = EXIT.ok;
+  for (const run of runs) {
+    if (stop.signal.aborted) return EXIT.finding;
+    const executable = findExecutable(run.browser);
+    if (executable === null) {
+      console.error(`no ${run.browser} is installed`);
+      exit = Math.max(exit, EXIT.unavailable);
+      continue;
+    }
+    exit = Math.max(exit, conclude(await measureRun(run, executable, stop.signal)));
   }
-  const { backend, filter, threads, place, quick } = options;
-  const plan = quick ? QUICK : PLAN;
-  const places = place === undefined ? ["device", "host"] : [place];
-  const files = await bundleSuite(options.suite);
-  for (const [name, content] of [...peerFiles(), ...modelFiles(options.suite, filter)])
-    files.set(name, content);
-  files.set("/options.json", JSON.stringify({ backend, filter, threads: Number(threads), places, ...plan }));
-  const rows = [];
-  let about = {};
-  console.log(HEAD);
-  const ended = await runPage(executable, options.browser, files, (event) => {
-    if (event.type === "begin") about = event.about;
-    if (event.type === "done") about = { ...about, leaked: event.leaked };
-    if (event.type !== "row") return;
-    rows.push(event.row);
-    console.log(rowLine(event.row));
-  });
-  const load = loadavg()[0];
-  console.log(`\n${options.browser} ${ended.version}, ${about.adapter?.description}, onnxruntime-web`);
-  console.log(`${about.peer}, load average ${load.toFixed(1)} on ${cpus().length} CPUs`);
-  for (const line of totals(rows)) console.log(line);
-  if (options.json !== undefined) {
-    const machine = { cpu: cpus()[0]?.model, cpus: cpus().length, load };
-    const record = { schema: 1, options, plan, about, machine, version: ended.version, rows };
-    writeFileSync(options.json, `${JSON.stringify(record, null, 1)}\n`);
-  }
-  if (ended.failure !== null) console.error(`${ended.failure}\n${ended.errors.join("\n")}`);
-  if (about.leaked > 0) console.error(`${about.leaked} storages were left`);
-  const isSound = ended.failure === null && about.leaked === 0 && rows.length > 0;
-  return isSound && rows.every(({ state }) => state !== "failed") ? EXIT.ok : EXIT.finding;
+  return exit;
 }
 
 process.exitCode = await main();

@@ -16,7 +16,7 @@ sys.path.insert(0, str(Path(__file__).parent))
 def main(suite: str, folder: str, pattern: str = "") -> None:
     Path(folder).mkdir(parents=True, exist_ok=True)
     for graph, output in importlib.import_module(suite).models():
-        if re.search(pattern, graph.name):
+        if re.search(pattern, graph.name.split(".")[0]):
             graph.save(Path(folder), output)
 
 

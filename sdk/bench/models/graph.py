@@ -25,6 +25,7 @@ class Graph:
         self._weights: list[onnx.TensorProto] = []
         self._tensors: dict[str, np.ndarray] = {}
         self._names = 0
+        self._more: list[str] = []
 
     def normal(self, *shape: int, deviation: float = 1.0, mean: float = 0.0) -> np.ndarray:
         return (mean + deviation * self._random.standard_normal(shape)).astype(np.float32)
@@ -43,6 +44,10 @@ class Graph:
         self._tensors[name] = value if own is None else own
         return name
 
+    def own(self, name: str, value: np.ndarray) -> None:
+        """A tensor that only our side needs."""
+        self._tensors[name] = value
+
     def hidden(self, value: np.ndarray) -> str:
         """A constant that only ONNX needs."""
         self._names += 1
@@ -60,15 +65,28 @@ class Graph:
         )
         return name
 
+    def result(self, name: str) -> None:
+        """A further output, that nothing compares."""
+        self._more.append(name)
+
     def save(self, folder: Path, output: str) -> None:
-        """Writes the model, and with its values the answer of ONNX Runtime on the CPU."""
-        result = helper.make_tensor_value_info(output, TensorProto.FLOAT, None)
-        graph = helper.make_graph(self._nodes, self.name, self._inputs, [result], self._weights)
+        """Writes the model, and with its values the answer of ONNX Runtime on the CPU.
+
+        A name with a dot is another form of the same model: it has the values of the one before the dot.
+        """
+        results = [
+            helper.make_tensor_value_info(name, TensorProto.FLOAT, None) for name in (output, *self._more)
+        ]
+        graph = helper.make_graph(self._nodes, self.name, self._inputs, results, self._weights)
         imports = [helper.make_opsetid("", 21), helper.make_opsetid(MICROSOFT, 1)]
         model = helper.make_model(graph, opset_imports=imports, ir_version=10)
         data = model.SerializeToString()
         (folder / f"{self.name}.onnx").write_bytes(data)
+        if "." in self.name:
+            return
         session = onnxruntime.InferenceSession(data, providers=["CPUExecutionProvider"])
         feeds = {value.name: self._tensors[value.name] for value in self._inputs}
+        weights = {name: value for name, value in self._tensors.items() if name not in feeds}
+        inputs = {f"input:{name}": value for name, value in feeds.items()}
         expected = {"expected": session.run([output], feeds)[0]}
-        save_file(self._tensors | expected, folder / f"{self.name}.safetensors")
+        save_file(weights | inputs | expected, folder / f"{self.name}.safetensors")

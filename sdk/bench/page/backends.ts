@@ -1,11 +1,18 @@
 import { openWasm } from "../../packages/ipfs-accelerate/src/backends/wasm/index.ts";
 import { openWebGPU } from "../../packages/ipfs-accelerate/src/backends/webgpu/index.ts";
+import { GraphBackend } from "../../packages/ipfs-accelerate/src/graph/index.ts";
 import type { Backend } from "../../packages/ipfs-accelerate/src/ops/index.ts";
 
-export type BackendName = "webgpu" | "wasm";
-
-/** How ours is opened for each backend; a backend without a line here is reported as absent. */
-export const OPEN: Readonly<Partial<Record<BackendName, () => Promise<Backend>>>> = {
+/** How ours is opened for each backend. */
+const OPEN = {
   webgpu: () => openWebGPU(),
   wasm: () => openWasm(),
-};
+} satisfies Readonly<Record<string, () => Promise<Backend>>>;
+
+export type BackendName = keyof typeof OPEN;
+
+/** Through the graph, as the accelerator opens it, unless told otherwise. */
+export async function openOurs(name: BackendName, isGraph: boolean): Promise<Backend> {
+  const backend = await OPEN[name]();
+  return isGraph ? new GraphBackend(backend) : backend;
+}

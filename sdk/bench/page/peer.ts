@@ -34,12 +34,24 @@ export class Peer {
   /** @throws Unable when the provider refuses the model, or would leave a part of it to another one. */
   async open(model: Uint8Array, place: Place): Promise<Ort.InferenceSession> {
     const isOnGpu = this.#backend === "webgpu";
+    const session = await this.#create(model, isOnGpu && place === "device" ? "gpu-buffer" : undefined);
+    const more = session.outputNames.slice(1);
+    if (!isOnGpu || place === "device" || more.length === 0) return session;
+    // Keys and values for the next step stay on the device; only the result is read.
+    await session.release();
+    return this.#create(model, Object.fromEntries(more.map((name) => [name, "gpu-buffer"])));
+  }
+
+  async #create(
+    model: Uint8Array,
+    location: Ort.InferenceSession.SessionOptions["preferredOutputLocation"],
+  ): Promise<Ort.InferenceSession> {
     try {
       return await this.#ort.InferenceSession.create(model, {
         executionProviders: [this.#backend],
         graphOptimizationLevel: "all",
-        ...(isOnGpu && { extra: { session: { disable_cpu_ep_fallback: "1" } } }),
-        ...(isOnGpu && place === "device" && { preferredOutputLocation: "gpu-buffer" }),
+        ...(this.#backend === "webgpu" && { extra: { session: { disable_cpu_ep_fallback: "1" } } }),
+        ...(location && { preferredOutputLocation: location }),
       });
     } catch (cause) {
       throw new Unable(cause instanceof Error ? cause.message : String(cause), { cause });
@@ -57,15 +69,16 @@ export class Peer {
       }),
     );
     const output = session.outputNames[0]!;
-    const run = async (): Promise<Ort.Tensor> => (await session.run(feeds))[output]!;
     return {
       async run() {
-        (await run()).dispose();
+        for (const tensor of Object.values(await session.run(feeds))) tensor.dispose();
       },
       settle: () => (device ? settled(device) : Promise.resolve()),
       async result() {
-        const tensor = await run();
-        return (await tensor.getData(true)) as Float32Array;
+        const results = await session.run(feeds);
+        const data = (await results[output]!.getData()) as Float32Array;
+        for (const tensor of Object.values(results)) tensor.dispose();
+        return data.slice();
       },
       async dispose() {
         for (const buffer of buffers) buffer.destroy();

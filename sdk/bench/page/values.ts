@@ -24,13 +24,20 @@ function toHost(bytes: Uint8Array<ArrayBuffer>, { dtype, shape }: WeightEntry, i
   throw new Error(`a benchmark has no tensors of ${dtype}`);
 }
 
-export async function readValues(file: Uint8Array, inputs: readonly string[]): Promise<Values> {
+/** Those of a file whose inputs have names that begin with `input:`. */
+export async function readValues(file: Uint8Array): Promise<Values> {
   const source = safetensorsSource(file);
   const tensors = new Map<string, HostTensor>();
+  const inputs: string[] = [];
   for (const [name, entry] of source.entries) {
-    tensors.set(name, toHost(await source.read(name), entry, inputs.includes(name)));
+    const isInput = name.startsWith(INPUT);
+    const own = isInput ? name.slice(INPUT.length) : name;
+    if (isInput) inputs.push(own);
+    tensors.set(own, toHost(await source.read(name), entry, isInput));
   }
   const expected = tensors.get("expected")?.data as Float32Array;
   tensors.delete("expected");
   return { tensors, inputs, expected };
 }
+
+const INPUT = "input:";
