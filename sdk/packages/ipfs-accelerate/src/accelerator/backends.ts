@@ -10,9 +10,23 @@ export type Openers = Readonly<Partial<Record<BackendName, OpenBackend>>>;
 /** Each backend is fetched when it is asked for, and not before. */
 export const OPENERS: Openers = {
   webgpu: async (signal) => (await import("../backends/webgpu/index.ts")).openWebGPU({}, signal),
+  webnn: openWebNNWithRest,
   wasm: async (signal) => (await import("../backends/wasm/index.ts")).openWasm({}, signal),
   cpu: async () => new (await import("../backends/cpu/index.ts")).CpuBackend(),
 };
+
+/** What a context has no operators for runs on wasm; the adapter names both. */
+async function openWebNNWithRest(signal?: AbortSignal): Promise<Backend> {
+  const { openWebNN, PartitionedBackend } = await import("../backends/webnn/index.ts");
+  const webnn = await openWebNN({}, signal);
+  try {
+    const { openWasm } = await import("../backends/wasm/index.ts");
+    return new PartitionedBackend(webnn, await openWasm({}, signal));
+  } catch (error) {
+    webnn.dispose();
+    throw error;
+  }
+}
 
 /** Without a wish: a GPU, then what the CPU does best. */
 export const DEFAULT_ORDER: readonly BackendName[] = ["webgpu", "webnn", "wasm", "cpu"];
