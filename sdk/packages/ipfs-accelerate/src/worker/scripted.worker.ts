@@ -49,10 +49,10 @@ const scripted: PipelineDefinition = {
   },
 };
 
-serveAccelerator(self, (options) =>
+serveAccelerator(self, ({ preferredBackends = [] }) =>
   Promise.resolve(
     new LocalAccelerator({
-      hardware: createHardwareAbstraction(options),
+      hardware: createHardwareAbstraction({ preferredBackends }),
       openCheckpoint: ({ modelId }) =>
         Promise.resolve({
           config: { model_type: modelId },
