@@ -56,7 +56,7 @@ const round: Lower = ({ tape, a }) => {
   return binary(tape, "add", floor, step);
 };
 
-/** Integers divided by zero are zero, as in WGSL's and our own rule no trap. */
+/** Integers divided by zero are zero; the operator leaves that open. */
 const div: Lower = ({ tape, a, b, dtype }) => {
   if (isFloat(dtype)) return binary(tape, "div", a, b);
   const zero = tape.scalar(b, 0);
