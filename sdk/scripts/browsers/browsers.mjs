@@ -37,9 +37,9 @@ const FIREFOX_PREFERENCES = {
   "remote.active-protocols": 1, // WebDriver BiDi alone
 };
 
-/** An answer of 404 is logged too, and is for the page to judge: some files of a model are optional. */
+/** Answers that are no success, and what a policy forbids, are logged too; they reach the page, which judges them. */
 function isFault({ level, source }) {
-  return level === "error" && source !== "network";
+  return level === "error" && source !== "network" && source !== "violation";
 }
 
 /** As JSON, so that both protocols give the same back. */
