@@ -50,6 +50,9 @@ __all__ = ["LOCAL", "Configuration", "configure"]
 #: The provider that a plugin brings: the models of this machine.
 LOCAL = "local"
 
+#: The models of this machine, and whatever LiteLLM knows: what is asked for has to be named.
+INDIRECT = {LOCAL, "litellm"}
+
 #: Services at an address that is the same for everybody.
 HOSTED = ("openai", "anthropic", "gemini", "groq")
 
@@ -209,7 +212,7 @@ def _endpoint(name: str, table: _Endpoint, environ: Mapping[str, str]) -> Endpoi
         limits=TimeLimits(**table.limits.model_dump()),
         headers=table.headers,
         price_per_million=table.price_per_million,
-        is_direct=table.provider != LOCAL if table.direct is None else table.direct,
+        is_direct=table.provider not in INDIRECT if table.direct is None else table.direct,
     )
 
 
