@@ -144,11 +144,13 @@ for (const [name, { input, kill }] of Object.entries(DEATHS)) {
   });
 }
 
-test("a script that does not load is child_failed, and so is one that serves nothing", async () => {
-  assertEqual(await codeOf(() => serve("absent")), "child_failed");
-  const nothing = new URL("data:text/javascript,0");
-  const worker = (): Worker => new Worker(nothing);
-  assertEqual(await codeOf(() => createWorkerAccelerator({ worker, patienceMs: 200 })), "child_failed");
+test("a script that throws is child_failed, and so is one that serves nothing", async () => {
+  const start = (script: string): Promise<Accelerator> =>
+    createWorkerAccelerator({ worker: () => new Worker(`data:text/javascript,${script}`), patienceMs: 500 });
+  const thrown = await errorOf(() => start("throw new Error('not here')"));
+  assert(thrown instanceof AccelerateError && thrown.code === "child_failed", String(thrown));
+  assert(thrown.message.includes("not here"), thrown.message);
+  assertEqual(await codeOf(() => start("0")), "child_failed");
 });
 
 test("a stored model answers in a worker as it does in the page", async ({ skip, cleanup }) => {
