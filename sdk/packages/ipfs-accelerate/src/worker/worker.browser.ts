@@ -125,7 +125,7 @@ const DEATHS: Readonly<Record<string, { readonly input: string; readonly kill: (
 
 for (const [name, { input, kill }] of Object.entries(DEATHS)) {
   test(`${name} ends what was owed with child_failed, and the models come back`, async ({ cleanup }) => {
-    const { accelerator, workers, states } = await serve("scripted", { patienceMs: 500 });
+    const { accelerator, workers, states } = await serve("scripted", { patienceMs: 3000 });
     cleanup(() => {
       accelerator.dispose();
     });
