@@ -47,22 +47,25 @@ interface Complex {
 const complex = (size: number): Complex => ({ re: new Float64Array(size), im: new Float64Array(size) });
 
 function pass({ radix, blocks, stride, factors }: Stage, x: Complex, y: Complex): void {
-  for (let block = 0; block < blocks; block++) {
-    for (let output = 0; output < radix; output++) {
-      const first = 2 * radix * (block * radix + output);
-      const target = stride * (block * radix + output);
-      for (let k = 0; k < stride; k++) {
-        let [re, im] = [0, 0];
-        for (let input = 0, at = first, from = stride * block + k; input < radix; input++) {
-          const [a, b, c, d] = [x.re[from]!, x.im[from]!, factors[at]!, factors[at + 1]!];
-          re += a * c - b * d;
-          im += a * d + b * c;
-          at += 2;
-          from += stride * blocks;
-        }
-        y.re[target + k] = re;
-        y.im[target + k] = im;
+  const { re: xRe, im: xIm } = x;
+  const { re: yRe, im: yIm } = y;
+  const step = stride * blocks;
+  for (let row = 0, first = 0; row < blocks * radix; row++, first += 2 * radix) {
+    const source = stride * Math.floor(row / radix);
+    const target = stride * row;
+    for (let k = 0; k < stride; k++) {
+      let re = 0;
+      let im = 0;
+      for (let input = 0, at = first, from = source + k; input < radix; input++, at += 2, from += step) {
+        const a = xRe[from]!;
+        const b = xIm[from]!;
+        const c = factors[at]!;
+        const d = factors[at + 1]!;
+        re += a * c - b * d;
+        im += a * d + b * c;
       }
+      yRe[target + k] = re;
+      yIm[target + k] = im;
     }
   }
 }
@@ -78,8 +81,8 @@ export class PowerSpectrum {
   readonly #stages: readonly Stage[];
   readonly #cos: Float64Array;
   readonly #sin: Float64Array;
-  #x: Complex;
-  #y: Complex;
+  readonly #x: Complex;
+  readonly #y: Complex;
 
   /** @throws AccelerateError `input` unless the size is even. */
   constructor(size: number) {
@@ -103,20 +106,30 @@ export class PowerSpectrum {
   /** `|X[k]|²` for `k` from 0 to `size / 2`, into `power`. */
   compute(signal: Float64Array, power: Float64Array): void {
     const half = this.size / 2;
+    let [x, y] = [this.#x, this.#y];
     for (let i = 0; i < half; i++) {
-      this.#x.re[i] = signal[2 * i]!;
-      this.#x.im[i] = signal[2 * i + 1]!;
+      x.re[i] = signal[2 * i]!;
+      x.im[i] = signal[2 * i + 1]!;
     }
     for (const stage of this.#stages) {
-      pass(stage, this.#x, this.#y);
-      [this.#x, this.#y] = [this.#y, this.#x];
+      pass(stage, x, y);
+      [x, y] = [y, x];
     }
-    const { re, im } = this.#x;
+    this.#untangle(x, power);
+  }
+
+  /** The even samples were taken for the real part, the odd ones for the imaginary. */
+  #untangle({ re, im }: Complex, power: Float64Array): void {
+    const half = this.size / 2;
     for (let k = 0; k <= half; k++) {
-      const [a, b] = [k % half, (half - k) % half];
-      const [oddRe, oddIm] = [im[a]! + im[b]!, re[b]! - re[a]!];
-      const real = re[a]! + re[b]! + this.#cos[k]! * oddRe - this.#sin[k]! * oddIm;
-      const imaginary = im[a]! - im[b]! + this.#cos[k]! * oddIm + this.#sin[k]! * oddRe;
+      const a = k % half;
+      const b = (half - k) % half;
+      const cos = this.#cos[k]!;
+      const sin = this.#sin[k]!;
+      const oddRe = im[a]! + im[b]!;
+      const oddIm = re[b]! - re[a]!;
+      const real = re[a]! + re[b]! + cos * oddRe - sin * oddIm;
+      const imaginary = im[a]! - im[b]! + cos * oddIm + sin * oddRe;
       power[k] = (real * real + imaginary * imaginary) / 4;
     }
   }

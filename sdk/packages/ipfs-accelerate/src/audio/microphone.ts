@@ -38,7 +38,7 @@ const PROCESSOR = `registerProcessor("${NAME}", class extends AudioWorkletProces
 });`;
 
 /**
- * Asks for the microphone and listens.
+ * Asks for the microphone and listens; it is let go when the stream ends, for whatever reason.
  *
  * @throws AccelerateError `device_unavailable` when there is none, or the user refuses; `unavailable` outside a secure page.
  */
@@ -49,81 +49,116 @@ export async function openMicrophone(
   // Absent outside secure pages, whatever the types say.
   const devices = (globalThis.navigator as Partial<Navigator> | undefined)?.mediaDevices;
   if (!devices) throw new AccelerateError("unavailable", "there is no microphone outside a secure page");
-  let media: MediaStream;
+  const media = await granted(devices.getUserMedia({ audio: options.constraints ?? true }), options.signal);
+  return capture(media, options, () => {
+    stop(media);
+  });
+}
+
+function stop(media: MediaStream): void {
+  for (const track of media.getTracks()) track.stop();
+}
+
+/** The user may take long to answer: an abort does not wait for it, and what is granted after one is let go. */
+async function granted(asked: Promise<MediaStream>, signal: AbortSignal | undefined): Promise<MediaStream> {
+  let abort: () => void = () => undefined;
+  const aborted = new Promise<never>((_, reject) => {
+    abort = (): void => {
+      reject(signal?.reason as Error);
+    };
+  });
+  signal?.addEventListener("abort", abort, { once: true });
   try {
-    media = await devices.getUserMedia({ audio: options.constraints ?? true });
+    return await Promise.race([asked, aborted]);
   } catch (cause) {
+    void asked.then(stop, () => undefined);
+    signal?.throwIfAborted();
     throw new AccelerateError("device_unavailable", `the microphone cannot be used: ${String(cause)}`, {
       cause,
     });
-  }
-  const stop = (): void => {
-    for (const track of media.getTracks()) track.stop();
-  };
-  try {
-    const stream = await captureStream(media, options);
-    return {
-      ...stream,
-      close: () => {
-        stop();
-        return stream.close();
-      },
-      chunks: untilDone(stream.chunks, stop),
-    };
-  } catch (error) {
-    stop();
-    throw error;
-  }
-}
-
-async function* untilDone(
-  chunks: AsyncIterable<Float32Array>,
-  after: () => void,
-): AsyncGenerator<Float32Array, void, undefined> {
-  try {
-    yield* chunks;
   } finally {
-    after();
+    signal?.removeEventListener("abort", abort);
   }
 }
 
 /**
- * Listens to a stream of a page: a microphone, a tab, a call. Its tracks stay the caller's.
+ * Listens to a stream of a page: a microphone, a tab, a call. Its tracks stay the caller's; where they end, so does the sound.
  *
- * @throws AccelerateError `unavailable` where there is no AudioWorklet, as in workers.
+ * @throws AccelerateError `unavailable` where there is no AudioWorklet, as in workers; `input` for a stream without sound.
  */
-export async function captureStream(media: MediaStream, options: CaptureOptions = {}): Promise<SampleStream> {
-  const { signal, maxWaitingSeconds = 60 } = options;
-  signal?.throwIfAborted();
-  if (typeof AudioWorkletNode === "undefined") {
-    throw new AccelerateError("unavailable", "sound can be captured only in a page with AudioWorklet");
-  }
-  const context = new AudioContext();
-  const queue = new SampleQueue(maxWaitingSeconds * context.sampleRate);
-  const close = async (): Promise<void> => {
-    signal?.removeEventListener("abort", abort);
-    queue.end();
-    if (context.state !== "closed") await context.close();
-  };
-  const abort = (): void => {
-    queue.fail(signal?.reason);
-    void close();
-  };
+export function captureStream(media: MediaStream, options: CaptureOptions = {}): Promise<SampleStream> {
+  return capture(media, options, () => undefined);
+}
+
+async function capture(
+  media: MediaStream,
+  { signal, maxWaitingSeconds = 60 }: CaptureOptions,
+  release: () => void,
+): Promise<SampleStream> {
+  let listening: Listening | undefined;
   try {
-    await addProcessor(context);
     signal?.throwIfAborted();
-    const node = new AudioWorkletNode(context, NAME);
-    node.port.onmessage = ({ data }: MessageEvent<Float32Array>) => {
-      queue.push(data);
-    };
-    context.createMediaStreamSource(media).connect(node).connect(context.destination);
-    signal?.addEventListener("abort", abort, { once: true });
-    void context.resume();
+    if (typeof AudioWorkletNode === "undefined") {
+      throw new AccelerateError("unavailable", "sound can be captured only in a page with AudioWorklet");
+    }
+    if (media.getAudioTracks().length === 0) throw new AccelerateError("input", "the stream has no sound");
+    listening = new Listening(media, maxWaitingSeconds, release);
+    await listening.start(signal);
+    return listening;
   } catch (error) {
-    await close();
+    if (listening) await listening.close();
+    else release();
     throw error;
   }
-  return { sampleRate: context.sampleRate, chunks: queue.read(close), close };
+}
+
+/** A context that hands on what it hears, until it is closed. */
+class Listening implements SampleStream {
+  readonly sampleRate: number;
+  readonly chunks: AsyncIterable<Float32Array>;
+  readonly #media: MediaStream;
+  readonly #context = new AudioContext();
+  readonly #queue: SampleQueue;
+  /** Taken off again when it is closed. */
+  readonly #listeners = new AbortController();
+  readonly #release: () => void;
+  #closing: Promise<void> | undefined;
+
+  constructor(media: MediaStream, maxWaitingSeconds: number, release: () => void) {
+    this.#media = media;
+    this.#release = release;
+    this.sampleRate = this.#context.sampleRate;
+    this.#queue = new SampleQueue(maxWaitingSeconds * this.sampleRate);
+    this.chunks = this.#queue.read(() => this.close());
+  }
+
+  async start(signal: AbortSignal | undefined): Promise<void> {
+    await addProcessor(this.#context);
+    signal?.throwIfAborted();
+    const node = new AudioWorkletNode(this.#context, NAME);
+    node.port.onmessage = ({ data }: MessageEvent<Float32Array>): void => {
+      this.#queue.push(data);
+    };
+    this.#context.createMediaStreamSource(this.#media).connect(node).connect(this.#context.destination);
+    const on = { signal: this.#listeners.signal };
+    const abort = (): void => {
+      this.#queue.fail(signal?.reason);
+      void this.close();
+    };
+    const end = (): void => {
+      if (this.#media.getAudioTracks().every(({ readyState }) => readyState === "ended")) void this.close();
+    };
+    signal?.addEventListener("abort", abort, on);
+    for (const track of this.#media.getAudioTracks()) track.addEventListener("ended", end, on);
+    void this.#context.resume();
+  }
+
+  close(): Promise<void> {
+    this.#listeners.abort();
+    this.#queue.end();
+    this.#release();
+    return (this.#closing ??= this.#context.close());
+  }
 }
 
 async function addProcessor(context: AudioContext): Promise<void> {

@@ -207,6 +207,9 @@ export async function* transcribeStream(
     const endSeconds = (offset + length) / sampleRate;
     return { text: options.detokenize(ids), ids, startSeconds, endSeconds, isFinal };
   };
+  // A stream that is closed ends, also one from which nothing comes.
+  const abort = (): void => void stream.close();
+  signal?.addEventListener("abort", abort, { once: true });
   try {
     for await (const chunk of stream.chunks) {
       signal?.throwIfAborted();
@@ -219,9 +222,11 @@ export async function* transcribeStream(
       heard = open.length;
       yield await look(heard);
     }
+    signal?.throwIfAborted();
     open = join(open, resampler.end()) as typeof open;
     if (open.length > 0) yield { ...(await look(Math.min(open.length, window))), isFinal: true };
   } finally {
+    signal?.removeEventListener("abort", abort);
     await stream.close();
   }
 }
