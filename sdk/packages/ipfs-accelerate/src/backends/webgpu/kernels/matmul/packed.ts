@@ -139,6 +139,9 @@ ${upTo(columns)
   .map((c) => `let zero${c} = ${zeroOf(c)};`)
   .join(" ")}
 ${cells(rows, columns, (r, c) => `var t${r}_${c} = 0.0;`)}
+${upTo(rows)
+  .map((r) => `var u${r} = 0.0;`)
+  .join(" ")}
 for (var chunk = group * perGroup; chunk < min((group + 1u) * perGroup, chunks); chunk++) {
 ${upTo(columns)
   .flatMap((c) =>
@@ -152,26 +155,41 @@ ${upTo(CHUNK / 4)
 ${upTo(columns)
   .map((c) => `let scale${c} = ${scales.buffer.load(`g${c} + ${scaleAt || "0u"}`)};`)
   .join(" ")}
-${cells(rows, columns, (r, c) => `s${r}_${c} += scale${c} * t${r}_${c};`)}
+${cells(rows, columns, (r, c) => `s${r}_${c} += scale${c} * (t${r}_${c} - zero${c} * u${r});`)}
 }`;
 }
 
-/** Four values of each column against four numbers of each row. */
+/**
+ * Four values of each column against four numbers of each row.
+ *
+ * Values are masked where they lie, not shifted: each is too large by a power of two that the numbers of the rows make up
+ * for, once for all columns. Zero points wait for the sum of those numbers.
+ */
 function quadCode(x: Bound, bits: number, quad: number, rows: number, columns: number): string {
   const from = quad * 4 * bits;
   const [word, shift] = [from >> 5, from & 31];
+  const isWhole = shift + 4 * bits <= 32;
   const bundle = (c: number): string =>
-    shift + 4 * bits <= 32
-      ? `(w${c}_${word} >> ${shift}u)`
-      : `((w${c}_${word} >> ${shift}u) | (w${c}_${word + 1} << ${32 - shift}u))`;
-  const shifts = `vec4<u32>(0u, ${bits}u, ${2 * bits}u, ${3 * bits}u)`;
-  const values = (c: number): string =>
-    `vec4<f32>(vec4<i32>((vec4<u32>(${bundle(c)}) >> ${shifts}) & vec4<u32>(${2 ** bits - 1}u))) - zero${c}`;
+    isWhole ? `w${c}_${word}` : `(w${c}_${word} >> ${shift}u) | (w${c}_${word + 1} << ${32 - shift}u)`;
+  // The sign bit of the conversion stays free.
+  const fields = upTo(4).map((i) => {
+    const low = (isWhole ? shift : 0) + i * bits;
+    return { at: low, isShifted: low + bits === 32 };
+  });
+  const mask = 2 ** bits - 1;
+  const field = (c: number): string =>
+    fields
+      .map(({ at: low, isShifted }) => (isShifted ? `b${c} >> ${low}u` : `b${c} & ${mask * 2 ** low}u`))
+      .join(", ");
+  const scales = fields.map(({ at: low, isShifted }) => (isShifted ? "1.0" : `${2 ** -low}`)).join(", ");
   return `{ ${upTo(rows)
-    .map((r) => `let x${r} = ${x.buffer.load(`a${r} + chunk * ${CHUNK / 4}u + ${quad}u`)};`)
-    .join(" ")}
+    .map(
+      (r) =>
+        `let f${r} = ${x.buffer.load(`a${r} + chunk * ${CHUNK / 4}u + ${quad}u`)}; u${r} += dot(f${r}, vec4<f32>(1.0)); let x${r} = f${r} * vec4<f32>(${scales});`,
+    )
+    .join("\n")}
 ${upTo(columns)
-  .map((c) => `let y${c} = ${values(c)};`)
+  .map((c) => `let b${c} = ${bundle(c)}; let y${c} = vec4<f32>(vec4<i32>(vec4<u32>(${field(c)})));`)
   .join("\n")}
 ${cells(rows, columns, (r, c) => `t${r}_${c} += dot(x${r}, y${c});`)} }`;
 }
