@@ -315,6 +315,71 @@ def test_a_body_that_never_comes_ends_in_a_time_out(serve) -> None:
     asyncio.run(main())
 
 
+@pytest.mark.parametrize(
+    "data",
+    [b"", b"POST /v1/chat/completions HTTP/1.1\r\n", b"GET /health HTTP/1.1\r\nHost: x\r\nX-A: "],
+    ids=["nothing", "a line", "half a header"],
+)
+def test_headers_that_never_come_end_the_connection(serve, data: bytes) -> None:
+    async def main() -> None:
+        async with serve(server={"idle_timeout_s": 0.05}) as served:
+            assert await asyncio.gather(*answers_of(served, data)) == [b""]
+
+    asyncio.run(main())
+
+
+def test_headers_that_come_byte_by_byte_end_the_connection_and_nobody_elses(serve) -> None:
+    async def drip(served) -> int:
+        place = urlsplit(served.url)
+        reader, writer = await asyncio.open_connection(place.hostname, place.port)
+        writer.write(b"GET /health HTTP/1.1\r\nX-Slow: ")
+        ended = asyncio.create_task(reader.read())
+        sent = 0
+        while not (await asyncio.wait([ended], timeout=0.01))[0]:
+            writer.write(b"a")
+            sent += 1
+        writer.transport.abort()
+        return sent
+
+    async def main() -> None:
+        slow = Latency(first_s=0.4, gap_s=0.05)
+        async with (
+            serve(server={"idle_timeout_s": 0.1}, latency=slow) as served,
+            aiohttp.ClientSession() as session,
+        ):
+            async with asyncio.timeout(20):
+                (status, _), sent = await asyncio.gather(post(session, served, CHAT), drip(served))
+            assert status == 200  # it took longer than headers may
+            assert sent > 0
+
+    asyncio.run(main())
+
+
+@pytest.mark.parametrize(
+    ("path", "field"),
+    [
+        ("chat/completions", {"n": 2}),
+        ("chat/completions", {"n": -1}),
+        ("completions", {"n": 2}),
+        ("completions", {"best_of": 3}),
+        ("completions", {"stream": True}),
+    ],
+)
+def test_what_is_not_offered_is_refused_by_name_and_not_ignored(serve, path, field) -> None:
+    async def main() -> None:
+        async with serve() as served, aiohttp.ClientSession() as session:
+            asked = {"model": "assistant", "prompt": "one"} if path == "completions" else CHAT
+            async with session.post(
+                f"{served.url}/{path}", json={**asked, **field}, headers=served.authorization
+            ) as answer:
+                error = (await answer.json())["error"]
+            assert (answer.status, error["param"]) == (400, next(iter(field)))
+            assert error["type"] == "invalid_request_error"
+            assert not served.mock.requests
+
+    asyncio.run(main())
+
+
 def test_nothing_of_one_request_reaches_another(serve) -> None:
     """A hundred at once, whole and streamed, each with a word of its own."""
 

@@ -29,6 +29,7 @@ from ipfs_accelerate.gateway.server.failing import (
     error_type,
     retry_after,
 )
+from ipfs_accelerate.gateway.server.idling import Idling
 
 if TYPE_CHECKING:
     from collections.abc import AsyncGenerator, Awaitable, Callable
@@ -62,6 +63,8 @@ class GatewayServer:
     Attributes:
         most_body_bytes: Of a request, decompressed.
         body_timeout_s: Until the whole body of a request has come.
+        idle_timeout_s: Until the headers of a request have come, from connecting or from the
+            request before.
 
     Raises:
         ConfigurationError: No token.
@@ -69,6 +72,7 @@ class GatewayServer:
 
     most_body_bytes: int = 32 * 2**20
     body_timeout_s: float = 60.0
+    idle_timeout_s: float = 60.0
 
     def __init__(
         self,
@@ -87,6 +91,7 @@ class GatewayServer:
         self.port = port
         self._pages = pages or {}
         self._runner: web.AppRunner | None = None
+        self._watching: asyncio.Task[None] | None = None
 
     @property
     def url(self) -> str:
@@ -101,8 +106,12 @@ class GatewayServer:
             raise MissingExtraError(
                 "gateway", needed_for="the gateway's server", module="aiohttp"
             ) from error
+        idling = Idling(self.idle_timeout_s)
         runner = web.AppRunner(
-            self._app(), handler_cancellation=True, access_log=None, keepalive_timeout=75
+            self._app(idling),
+            handler_cancellation=True,
+            access_log=None,
+            keepalive_timeout=self.idle_timeout_s,
         )
         await runner.setup()
         site = web.TCPSite(runner, self._host, self.port)
@@ -116,6 +125,8 @@ class GatewayServer:
             ) from error
         self._runner = runner
         self.port = runner.addresses[0][1]
+        assert runner.server is not None
+        self._watching = asyncio.create_task(idling.watch(runner.server))
         return self
 
     async def __aexit__(
@@ -124,14 +135,20 @@ class GatewayServer:
         error: BaseException | None,
         trace: TracebackType | None,
     ) -> None:
+        if self._watching is not None:
+            self._watching.cancel()
+            await asyncio.wait([self._watching])
+            self._watching = None
         if self._runner is not None:
             await self._runner.cleanup()
             self._runner = None
 
-    def _app(self) -> web.Application:
+    def _app(self, idling: Idling) -> web.Application:
         from aiohttp import web
 
-        app = web.Application(middlewares=[self._guard()], client_max_size=self.most_body_bytes)
+        app = web.Application(
+            middlewares=[self._guard(idling)], client_max_size=self.most_body_bytes
+        )
         app.router.add_get("/health", self._health)
         app.router.add_get("/v1/models", self._models)
         app.router.add_post("/v1/chat/completions", self._chat)
@@ -142,7 +159,7 @@ class GatewayServer:
             app.router.add_get(path, _page(make))
         return app
 
-    def _guard(self) -> Callable[..., Awaitable[web.StreamResponse]]:
+    def _guard(self, idling: Idling) -> Callable[..., Awaitable[web.StreamResponse]]:
         from aiohttp import web
 
         @web.middleware
@@ -153,7 +170,8 @@ class GatewayServer:
             if request.path != "/health" and not self._is_allowed(request):
                 return _refusal(401, "wrong or missing token", "invalid_api_key")
             try:
-                return await handler(request)
+                with idling.working(request.protocol):
+                    return await handler(request)
             except web.HTTPException as error:
                 return _refusal(error.status, *_told(error, self.most_body_bytes))
             except AccelerateError as error:
