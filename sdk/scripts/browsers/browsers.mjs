@@ -95,6 +95,18 @@ async function startChromium(executable, onError) {
         );
         return Buffer.from(data, "base64");
       },
+      /** What the page's scripts hold once garbage was collected: objects and array buffers. */
+      heapBytes: async () => {
+        await connection.send("HeapProfiler.collectGarbage", {}, sessionId);
+        const { usedSize, backingStorageSize = 0 } = await connection.send(
+          "Runtime.getHeapUsage",
+          {},
+          sessionId,
+        );
+        return usedSize + backingStorageSize;
+      },
+      /** Ends the GPU process, as a fault of a driver does. */
+      crashGpu: () => connection.send("Browser.crashGpuProcess"),
     };
   });
 }

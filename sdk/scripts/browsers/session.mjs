@@ -82,9 +82,13 @@ export async function runInBrowser(name, files, options = {}) {
   const records = [];
   for (const realm of realms) {
     const recorder = new Recorder(graceMs);
-    const server = await serve(files, (event) => recorder.receive(event));
+    let browser;
+    const server = await serve(files, (event) => {
+      if (event.type === "crash-gpu") browser.crashGpu().catch((error) => recorder.fail(error.message));
+      else recorder.receive(event);
+    });
     try {
-      const browser = await browsers[name].start(executable, (text) => recorder.fail(text));
+      browser = await browsers[name].start(executable, (text) => recorder.fail(text));
       try {
         await browser.open(`${server.origin}/${realm}.html?filter=${encodeURIComponent(filter)}`);
         await recorder.done;

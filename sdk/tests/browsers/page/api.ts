@@ -53,6 +53,16 @@ export function assertClose(
   }
 }
 
+/** WebDriver BiDi has no word for it. */
+export function canCrashGpuProcess(): boolean {
+  return navigator.userAgent.includes("Chrome");
+}
+
+/** Ends the GPU process of the browser, as a fault of a driver does. */
+export async function crashGpuProcess(): Promise<void> {
+  await fetch("/report", { method: "POST", body: JSON.stringify({ type: "crash-gpu" }) });
+}
+
 /** The error of something that must fail. */
 export async function errorOf(action: () => unknown): Promise<unknown> {
   try {
