@@ -67,10 +67,13 @@ def pixels(size: Mapping[str, int], **more: object) -> dict[str, str]:
 
 
 def byte_level(*, adds_ends: bool) -> dict[str, str]:
-    tokenizer = Tokenizer(models.BPE())
+    tokenizer = Tokenizer(models.BPE(unk_token="<unk>"))
     tokenizer.pre_tokenizer = pre_tokenizers.ByteLevel(add_prefix_space=False)
     tokenizer.decoder = decoders.ByteLevel()
-    alphabet = pre_tokenizers.ByteLevel.alphabet()
+    alphabet = [chr(code) for code in range(33, 127)] + [
+        "Ġ",
+        "Ċ",
+    ]  # ASCII, as the words are random enough
     trainer = trainers.BpeTrainer(
         vocab_size=400, special_tokens=SPECIALS, initial_alphabet=alphabet
     )
@@ -80,7 +83,9 @@ def byte_level(*, adds_ends: bool) -> dict[str, str]:
         tokenizer.post_processor = processors.TemplateProcessing(
             single="<s> $A </s>", special_tokens=ends
         )
-    config = {"pad_token": "<pad>", "bos_token": "<s>", "eos_token": "</s>", "unk_token": "<unk>"}
+    config = {"pad_token": "<pad>", "bos_token": "<s>", "unk_token": "<unk>"}
+    if adds_ends:  # else a random model would end its text at a random place
+        config["eos_token"] = "</s>"
     return {"tokenizer.json": tokenizer.to_str(), "tokenizer_config.json": json.dumps(config)}
 
 

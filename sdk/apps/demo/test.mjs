@@ -148,6 +148,8 @@ const VISITS = {
     claim(/64 tokens after \d+: [\d.]+ tokens\/s/.test(text), text);
     const stopped = await evaluate(`(async () => {
       person.enter("New tokens", "900");
+      person.enter("Message", "and then");
+      await person.until(() => !person.find("Send").disabled);
       person.find("Send").click();
       const answers = () => [...person.page().querySelectorAll(".answer")];
       await person.until(() => answers().length === 2 && answers()[1].textContent.length > 40);

@@ -41,6 +41,7 @@ export function ChatPage(): ReactNode {
   const send = (): Promise<void> =>
     task.run(async (signal, onProgress) => {
       setResult(null);
+      setPrompt("");
       setTurns([...turns, { prompt, answer: "" }]);
       const asText = (turn: Turn): string =>
         TEMPLATES[template].replace("{prompt}", () => turn.prompt) + turn.answer;
