@@ -18,7 +18,7 @@ test("refused: a config without sizes, an unknown activation, a checkpoint witho
   const ops = new OpSet(new CpuBackend());
   const weights: WeightSource = { entries: new Map(), read: () => Promise.reject(new Error("unread")) };
   const sizes = { d_model: 8, num_heads: 2, d_kv: 4, d_ff: 8, num_layers: 1, vocab_size: 10 };
-  const config = { ...sizes, relative_attention_num_buckets: 8 };
+  const config = { model_type: "t5", ...sizes, relative_attention_num_buckets: 8 };
   const load = (change: object): Promise<T5> =>
     T5.load({ config: { ...config, ...change }, weights }, { ops });
   await expect(load({ d_ff: undefined })).rejects.toMatchObject({ code: "model_format" });

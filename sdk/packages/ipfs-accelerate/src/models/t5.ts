@@ -49,6 +49,9 @@ export class T5 {
 
   /** @throws AccelerateError `model` for a tensor that is missing, `model_format` for a config or tensor that does not fit. */
   static async load({ config, weights }: Checkpoint, { ops, precision, ...load }: ModelOptions): Promise<T5> {
+    if (config["model_type"] !== "t5") {
+      throw new AccelerateError("model_format", `${JSON.stringify(config["model_type"])} is not t5`);
+    }
     const parameters = new Parameters(weights, precision);
     const model = new T5(ops, config, parameters);
     await parameters.load(ops, load);
