@@ -15,7 +15,7 @@ import {
 import type { OpSet } from "../ops/index.ts";
 import type { QuantizedTensor, Tensor } from "../tensor/index.ts";
 import type { TokenBatch } from "../tokenizers/index.ts";
-import { Parameters, type Parameter } from "../weights/index.ts";
+import { Parameters, type Parameter, type WeightMemory } from "../weights/index.ts";
 import { checkBatch, firstToken, meanOfTokens, positionsAfter, relativeBuckets } from "./bert/input.ts";
 import { blockOptions, layoutOf, MPNET, type Layout } from "./bert/layout.ts";
 
@@ -163,6 +163,11 @@ export class Bert {
       const hidden = this.#activation(o, head.dense.apply(o, this.#states(o, batch)));
       return o.linear(head.norm.apply(o, hidden), head.decoder.value, head.bias.value);
     });
+  }
+
+  /** What its weights take on the device. */
+  get memory(): WeightMemory {
+    return this.#parameters.memory;
   }
 
   dispose(): void {
