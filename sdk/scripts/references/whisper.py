@@ -62,7 +62,9 @@ def model_and_files(
     return model, files
 
 
-def transcript(name: str, seconds: float, *, timestamps: bool) -> Reference:
+def transcript(
+    name: str, seconds: float, *, timestamps: bool, language: str | None = "de"
+) -> Reference:
     # Random weights would write timestamps also unasked.
     generation = GENERATION | {
         "suppress_tokens": GENERATION["suppress_tokens"]
@@ -74,12 +76,13 @@ def transcript(name: str, seconds: float, *, timestamps: bool) -> Reference:
     features = WhisperFeatureExtractor(chunk_length=1)(
         samples, sampling_rate=16_000, return_tensors="pt", **length
     )["input_features"]
-    settings = {"language": "de", "task": "transcribe"}
+    settings = {"task": "transcribe"} | ({"language": language} if language else {})
+    spoken = [{"de": GERMAN}[language]] if language else model.detect_language(features).tolist()
     found = model.generate(
         features, return_timestamps=timestamps, max_new_tokens=30, do_sample=False, **settings
     )[0]
     # Newer versions leave the prompt out.
-    prompt = [START, GERMAN, TRANSCRIBE] + [NO_TIMESTAMPS] * (not timestamps)
+    prompt = [START, *spoken, TRANSCRIBE] + [NO_TIMESTAMPS] * (not timestamps)
     ids = found.tolist()
     ids = ids[len(prompt) :] if ids[: len(prompt)] == prompt else ids
     while ids and ids[-1] == END:
@@ -90,7 +93,7 @@ def transcript(name: str, seconds: float, *, timestamps: bool) -> Reference:
         model.config.to_dict(),
         model.state_dict(),
         {"samples": torch.from_numpy(samples)},
-        {"ids": torch.tensor(ids)},
+        {"ids": torch.tensor(ids), "language": torch.tensor(spoken)},
         {**settings, "hasTimestamps": timestamps, "maxNewTokens": 30},
         files,
     )
@@ -119,4 +122,5 @@ def references() -> list[Reference]:
         transcript("whisper-transcript", 1.0, timestamps=False),
         transcript("whisper-timestamps", 1.0, timestamps=True),
         transcript("whisper-long", 2.3, timestamps=True),
+        transcript("whisper-language", 1.0, timestamps=False, language=None),
     ]

@@ -15,6 +15,7 @@ import type { OpSet } from "../ops/index.ts";
 import type { Tensor } from "../tensor/index.ts";
 import { Parameters, type Parameter } from "../weights/index.ts";
 import { DecoderStack, WhisperDecoder } from "./whisper/decoder.ts";
+import { detectLanguage } from "./whisper/language.ts";
 import { BLOCK_NAMES } from "./whisper/names.ts";
 import { parseTokens, type WhisperTokens } from "./whisper/tokens.ts";
 import {
@@ -119,6 +120,15 @@ export class Whisper {
   /** What goes on from an encoder's states, which may be disposed of after; the decoder is the caller's to dispose of. */
   decoder(states: Tensor, precision: CachePrecision = "fp32"): WhisperDecoder {
     return new WhisperDecoder(this.#decoder, this.#decoder.encoded(states, precision));
+  }
+
+  /**
+   * The language of a window, as the checkpoint names it; undefined where it knows but one.
+   *
+   * @throws AccelerateError `input` for features of another shape.
+   */
+  detectLanguage(features: AudioFeatures, signal?: AbortSignal): Promise<string | undefined> {
+    return detectLanguage(this, features, signal);
   }
 
   /**

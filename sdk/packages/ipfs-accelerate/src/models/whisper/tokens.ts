@@ -18,7 +18,7 @@ export interface WhisperTokens {
 }
 
 export interface PromptOptions {
-  /** As the checkpoint names it: `en`, `de`, …; a model of many languages needs it. */
+  /** As the checkpoint names it: `en`, `de`, …; a model of many languages tells it from the first window. */
   readonly language?: string;
   readonly task?: "transcribe" | "translate";
   readonly hasTimestamps?: boolean;

@@ -17,6 +17,7 @@ import {
   type LogitsRule,
 } from "../../generation/index.ts";
 import type { Whisper } from "../whisper.ts";
+import { detectLanguage } from "./language.ts";
 import { mergeOverlap } from "./merge.ts";
 import { timestampRule } from "./timestamps.ts";
 import { promptOf, type PromptOptions } from "./tokens.ts";
@@ -52,6 +53,22 @@ const STEP_SECONDS = 0.02;
 /** Part of a window that the next one hears again, where no timestamps tell where to go on. */
 const OVERLAP = 1 / 6;
 
+/** With the language of this window where none is given. */
+async function withLanguage<Options extends TranscribeOptions>(
+  model: Whisper,
+  features: AudioFeatures,
+  options: Options,
+): Promise<Options> {
+  const language = options.language ?? (await detectLanguage(model, features, options.signal));
+  return language === undefined ? options : { ...options, language };
+}
+
+/** @throws AccelerateError `input` for what the checkpoint does not know; a language may be left to be told. */
+function checkPrompt({ tokens }: Whisper, options: PromptOptions): void {
+  const [language] = tokens.languages.keys();
+  promptOf(tokens, language === undefined ? options : { language, ...options });
+}
+
 /** New ids of one window of sound. */
 async function idsOf(model: Whisper, features: AudioFeatures, options: TranscribeOptions): Promise<number[]> {
   const { tokens } = model;
@@ -85,7 +102,7 @@ export function transcribe(
 ): AsyncGenerator<TranscriptSegment, void, undefined> {
   checkSamples(samples);
   if (options.sampleRate !== undefined) checkRate(options.sampleRate, model.features.sampleRate);
-  promptOf(model.tokens, options);
+  checkPrompt(model, options);
   return options.hasTimestamps === true
     ? sequential(model, samples, options)
     : overlapping(model, samples, options);
@@ -103,10 +120,12 @@ async function* sequential(
   const perSecond = sampleRate / hop;
   const window = Math.floor(seconds * perSecond);
   const end = Math.ceil(samples.length / hop);
+  options.signal?.throwIfAborted();
+  const told = await withLanguage(model, sliceFrames(whole, 0, window), options);
   for (let at = 0; at < end;) {
     options.signal?.throwIfAborted();
     const left = Math.min(window, end - at);
-    const ids = await idsOf(model, sliceFrames(whole, at, window), options);
+    const ids = await idsOf(model, sliceFrames(whole, at, window), told);
     const { parts, next } = splitAtTimestamps(ids, first, left / perSecond);
     for (const part of parts) yield segmentOf(part, at / perSecond, first, options);
     at += Math.max(1, Math.round(next * perSecond));
@@ -171,13 +190,12 @@ async function* overlapping(
   const window = Math.floor(seconds * sampleRate);
   const step = window - Math.floor(window * OVERLAP);
   let ids: number[] = [];
+  let told = options;
   for (let at = 0; ; at += step) {
     options.signal?.throwIfAborted();
-    const own = await idsOf(
-      model,
-      whisperFeatures(samples.subarray(at, at + window), model.features),
-      options,
-    );
+    const features = whisperFeatures(samples.subarray(at, at + window), model.features);
+    told = await withLanguage(model, features, told);
+    const own = await idsOf(model, features, told);
     ids = at === 0 ? own : mergeOverlap(ids, own);
     const end = Math.min(at + window, samples.length);
     const isFinal = end === samples.length;
@@ -196,13 +214,16 @@ export async function* transcribeStream(
   const { sampleRate, seconds } = model.features;
   const { stepSeconds = 2, signal } = options;
   if (!(stepSeconds > 0)) throw new AccelerateError("input", `a step of ${stepSeconds} seconds never comes`);
-  promptOf(model.tokens, options);
+  checkPrompt(model, options);
   const window = Math.floor(seconds * sampleRate);
   const resampler = new Resampler(stream.sampleRate, sampleRate);
-  let [open, offset, heard] = [new Float32Array(0), 0, 0];
+  let [open, offset, heard, told] = [new Float32Array(0), 0, 0, options];
   const look = async (length: number): Promise<TranscriptSegment> => {
-    const ids = await idsOf(model, whisperFeatures(open.subarray(0, length), model.features), options);
+    const features = whisperFeatures(open.subarray(0, length), model.features);
+    const now = await withLanguage(model, features, told);
+    const ids = await idsOf(model, features, now);
     const isFinal = length === window;
+    if (isFinal) told = now;
     const startSeconds = offset / sampleRate;
     const endSeconds = (offset + length) / sampleRate;
     return { text: options.detokenize(ids), ids, startSeconds, endSeconds, isFinal };

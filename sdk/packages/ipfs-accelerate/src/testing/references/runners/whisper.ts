@@ -1,3 +1,4 @@
+import { whisperFeatures } from "../../../audio/index.ts";
 import { Whisper } from "../../../models/whisper.ts";
 import type { OpSet } from "../../../ops/index.ts";
 import type { Tensor } from "../../../tensor/index.ts";
@@ -7,7 +8,12 @@ import type { Reference, ReferenceRunner } from "../reference.ts";
 export const whisper: ReferenceRunner = async (reference, ops) => {
   const model = await Whisper.load(reference.checkpoint, { ops });
   try {
-    if ("ids" in reference.expected) return { ids: await transcript(model, reference, ops) };
+    if ("ids" in reference.expected) {
+      return {
+        ids: await transcript(model, reference, ops),
+        language: await language(model, reference, ops),
+      };
+    }
     const { values, shape } = reference.inputs["features"]!;
     const states = model.encode({ values: values as Float32Array, shape });
     return { states, ...stepwise(model, states, reference) };
@@ -26,6 +32,13 @@ function stepwise(model: Whisper, states: Tensor, { inputs }: Reference): Record
   cache.dispose();
   decoder.dispose();
   return { prompt, next };
+}
+
+/** The id of the language that was asked for, or else told. */
+async function language(model: Whisper, { inputs, settings }: Reference, ops: OpSet): Promise<Tensor> {
+  const features = whisperFeatures(inputs["samples"]!.values as Float32Array, model.features);
+  const name = (settings["language"] as string | undefined) ?? (await model.detectLanguage(features));
+  return ops.tensor([model.tokens.languages.get(name!)!], [1], "i32");
 }
 
 async function transcript(model: Whisper, { inputs, settings }: Reference, ops: OpSet): Promise<Tensor> {
