@@ -84,7 +84,7 @@ for (const name of BACKENDS) {
     skip,
     signal,
   }) => {
-    if (!expected) skip(missing);
+    if (!expected) return skip(missing);
     const { accelerator, opened } = await only(name, { storage: await shared() });
     const stages = new Set<string>();
     const onProgress = ({ stage }: Progress): void => void stages.add(stage);
@@ -127,7 +127,7 @@ for (const name of BACKENDS) {
 test("an abort while the weights come ends with its reason, and leaves nothing but verified parts", async ({
   skip,
 }) => {
-  if (!expected) skip(missing);
+  if (!expected) return skip(missing);
   const { accelerator, opened } = await only("wasm", { storage: { backing: "memory" } });
   const stop = new AbortController();
   const reason = new Error("enough");
@@ -142,7 +142,7 @@ test("an abort while the weights come ends with its reason, and leaves nothing b
 
 test("speech is spelled with the vocabulary beside the weights", async ({ skip, signal }) => {
   const values = await valuesOf("wav2vec2-ctc").catch(() => undefined);
-  if (!values) skip("no Python with torch; name one in PYTHON");
+  if (!values) return skip("no Python with torch; name one in PYTHON");
   const { accelerator, opened } = await only("wasm", { storage: { backing: "memory" } });
   const samples = new Float32Array((await values.read("input.samples")).buffer);
   const answer = await accelerator.accelerate({

@@ -283,7 +283,7 @@ const read: ReadFile = async (path) => {
 
 pageTest("speech is transcribed while it comes, until an abort", async (context) => {
   const reference = await openReference("whisper", read).catch(() => undefined);
-  if (!reference) context.skip("no Python with torch; name one in PYTHON");
+  if (!reference) return context.skip("no Python with torch; name one in PYTHON");
   const { contexts } = watchPlatform(context);
   const backend = await openWasm({ threads: 1 });
   const model = await Whisper.load(reference.checkpoint, { ops: new OpSet(backend) });

@@ -44,7 +44,7 @@ for (const { name: row, open, inWorkers } of ROWS) {
   }
   test(`${row} holds nothing after the references`, async ({ skip }) => {
     if (names.length === 0) skip("no Python with torch; name one in PYTHON");
-    if (opened === undefined) skip("nothing ran on it here");
+    if (opened === undefined) return skip("nothing ran on it here");
     const backend = await opened;
     await backend.finish();
     const { storages, bytes } = backend.memory;
