@@ -86,8 +86,9 @@ async function cycle(place: Place, modelId: string, times: number): Promise<Reco
   }
   const backend = cycling.backend();
   const { storages, bytes } = backend.memory;
-  const pool = backend instanceof WebGPUBackend ? backend.buffers : { used: 0, idleBytes: 0, created: 0 };
-  return { storages, bytes, poolUsed: pool.used, poolIdleBytes: pool.idleBytes, poolCreated: pool.created };
+  if (!(backend instanceof WebGPUBackend)) return { storages, bytes };
+  const { used, idleBytes, created } = backend.buffers;
+  return { storages, bytes, poolUsed: used, poolIdleBytes: idleBytes, poolCreated: created };
 }
 
 interface Restored {
