@@ -5,6 +5,7 @@ import path from "node:path";
 import { describe, expect, test } from "vitest";
 
 import { CpuBackend } from "../backends/cpu/index.ts";
+import type { Decoder } from "../generation/index.ts";
 import type { ImageBatch } from "../images/index.ts";
 import type { Checkpoint, ModelOptions } from "../layers/index.ts";
 import { OpSet } from "../ops/index.ts";
@@ -43,7 +44,7 @@ const picture = (height: number, width: number, channels = 3): ImageBatch => ({
 const MANY = Array<number>(2000).fill(1);
 
 /** A step of a decoder with a cache of its own. */
-function step(decoder: Pick<Llama, "createCache" | "step">, ids: readonly number[]): void {
+function step(decoder: Decoder, ids: readonly number[]): void {
   const cache = decoder.createCache(4, "fp32");
   try {
     decoder.step(ids, cache).dispose();
