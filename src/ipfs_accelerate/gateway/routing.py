@@ -2,11 +2,18 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
+from dataclasses import fields
+from operator import attrgetter
 from typing import TYPE_CHECKING
 
 from ipfs_accelerate.errors import ConfigurationError, InputError, UnknownModelError
-from ipfs_accelerate.gateway.messages import ChatRequest, ImagePart
+from ipfs_accelerate.gateway.messages import (
+    ChatRequest,
+    CompletionRequest,
+    EmbeddingRequest,
+    ImagePart,
+    RerankRequest,
+)
 from ipfs_accelerate.gateway.routes import Candidate, Route
 
 if TYPE_CHECKING:
@@ -18,6 +25,13 @@ if TYPE_CHECKING:
     from ipfs_accelerate.gateway.routes import Endpoint
 
 __all__ = ["RouteTable", "addressed", "candidates", "check_names"]
+
+
+#: All fields of a request but its first, the model: `dataclasses.replace` takes ten times as long.
+_REST = {
+    kind: attrgetter(*(field.name for field in fields(kind)[1:]))
+    for kind in (ChatRequest, CompletionRequest, EmbeddingRequest, RerankRequest)
+}
 
 
 def check_names(endpoints: Sequence[Endpoint], routes: Sequence[Route]) -> None:
@@ -140,4 +154,7 @@ def _has_images(request: ChatRequest) -> bool:
 def addressed(request: Request, candidate: Candidate, model: str) -> Request:
     """The request in the name which the candidate knows the model by."""
     name = candidate.model or model
-    return request if name == request.model else replace(request, model=name)
+    if name == request.model:
+        return request
+    kind = type(request)
+    return kind(name, *_REST[kind](request))

@@ -36,6 +36,21 @@ if TYPE_CHECKING:
 
 __all__ = ["OpenAIDialect"]
 
+_RATES = frozenset(
+    {
+        "x-ratelimit-limit-requests",
+        "x-ratelimit-remaining-requests",
+        "x-ratelimit-reset-requests",
+        "x-ratelimit-limit-tokens",
+        "x-ratelimit-remaining-tokens",
+        "x-ratelimit-reset-tokens",
+        "retry-after",
+        "retry-after-ms",
+    }
+)
+_NO_RATES = RateReport()
+_OURS = frozenset({"stream", "stream_options", "n"})
+
 
 class OpenAIDialect(Service):
     """A service that speaks the dialect, with the paths and fields it has of its own.
@@ -59,6 +74,8 @@ class OpenAIDialect(Service):
 
     def rates(self, headers: Mapping[str, str], *, now_s: float) -> RateReport:
         """See `Provider.rates`."""
+        if headers.keys().isdisjoint(_RATES):
+            return _NO_RATES
         return RateReport(
             whole(headers.get("x-ratelimit-limit-requests")),
             whole(headers.get("x-ratelimit-remaining-requests")),
@@ -71,13 +88,12 @@ class OpenAIDialect(Service):
 
     def _body(self, request: Request, *, is_stream: bool) -> tuple[str, dict[str, object]]:
         path = self.paths[request.operation.value]
-        ours = frozenset({"stream", "stream_options", "n"})
         if isinstance(request, ChatRequest):
             return path, joined_body(
-                self._chat_body(request, is_stream=is_stream), request.extra, ours
+                self._chat_body(request, is_stream=is_stream), request.extra, _OURS
             )
         if isinstance(request, CompletionRequest):
-            return path, joined_body(completion_body(request), request.extra, ours | {"best_of"})
+            return path, joined_body(completion_body(request), request.extra, _OURS | {"best_of"})
         if isinstance(request, EmbeddingRequest):
             body: dict[str, object] = {"model": request.model, "input": list(request.inputs)}
             put(body, dimensions=request.dimensions)

@@ -40,7 +40,8 @@ _DECODE = json.JSONDecoder(parse_constant=_no_constant).decode
 def read_json(data: bytes | str) -> object:
     """The value that ``data`` writes down."""
     try:
-        return _DECODE(data if isinstance(data, str) else data.decode("utf-8-sig"))
+        # not "utf-8-sig", which is written in Python and takes as long as the reading itself
+        return _DECODE(data if isinstance(data, str) else data.decode().removeprefix("\ufeff"))
     except (ValueError, RecursionError) as error:
         raise Unreadable("is not JSON" if data else "is empty") from error
 

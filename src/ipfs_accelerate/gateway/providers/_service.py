@@ -15,7 +15,13 @@ from ipfs_accelerate.errors import (
     MalformedAnswerError,
     StreamTruncatedError,
 )
-from ipfs_accelerate.gateway.messages import ChatRequest, ImagePart, Operation
+from ipfs_accelerate.gateway.messages import (
+    ChatRequest,
+    CompletionRequest,
+    EmbeddingRequest,
+    ImagePart,
+    RerankRequest,
+)
 from ipfs_accelerate.gateway.providers._failures import Refusal, error_for, read_refusal
 from ipfs_accelerate.gateway.providers._reading import Unreadable, members, read_json
 from ipfs_accelerate.gateway.providers.protocol import Provider, RateReport
@@ -31,6 +37,12 @@ if TYPE_CHECKING:
 __all__ = ["Service", "joined_body", "wait_s"]
 
 
+_ASKED: dict[type[Request], str] = {
+    ChatRequest: "messages",
+    CompletionRequest: "prompts",
+    EmbeddingRequest: "inputs",
+    RerankRequest: "documents",
+}
 _ENCODE = json.JSONEncoder(ensure_ascii=False, allow_nan=False, separators=(",", ":")).encode
 
 
@@ -67,11 +79,13 @@ class Service(Provider):
 
     def parse(self, request: Request, response: HttpResponse) -> Response:
         """See `Provider.parse`; an answer that is an error is raised as what it says."""
-        with self.reading():
+        try:  # and not `reading`, for the sake of speed
             value = read_json(response.body)
             if type(value) is dict and value.get("error"):
                 raise self.refused(Refusal(), value)
             return self._answer(request, value)
+        except (Unreadable, MalformedAnswerError) as error:
+            raise self.malformed(error) from error.__cause__
 
     def error(self, response: HttpResponse, *, now_s: float) -> AccelerateError:
         """See `Provider.error`."""
@@ -249,13 +263,7 @@ def _has_calls(request: ChatRequest) -> bool:
 
 
 def _check_filled(request: Request) -> None:
-    asked: dict[Operation, str] = {
-        Operation.CHAT: "messages",
-        Operation.COMPLETION: "prompts",
-        Operation.EMBEDDING: "inputs",
-        Operation.RERANK: "documents",
-    }
-    name = asked[request.operation]
+    name = _ASKED[type(request)]
     if not getattr(request, name):
         raise InputError(f"the request has no {name}")
 

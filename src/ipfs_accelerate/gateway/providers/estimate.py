@@ -38,10 +38,8 @@ def estimate_tokens(request: Request, *, answer_tokens: int = 0) -> int:
     """
     if isinstance(request, ChatRequest):
         tokens = sum(map(_of_message, request.messages))
-        tokens += sum(
-            _of(tool.name) + _of(tool.description or "") + _of(str(tool.parameters))
-            for tool in request.tools
-        )
+        for tool in request.tools:
+            tokens += _of(tool.name) + _of(tool.description or "") + _of(str(tool.parameters))
         return max(1, tokens + _of_answer(request.max_tokens, answer_tokens))
     if isinstance(request, CompletionRequest):
         each = _of_answer(request.max_tokens, answer_tokens)
@@ -58,11 +56,13 @@ def _of(text: str) -> int:
 
 
 def _of_message(message: Message) -> int:
-    images = 0
+    tokens = _TOKENS_PER_MESSAGE + _of(message.text)
     if not isinstance(message.content, str):
         images = sum(isinstance(part, ImagePart) for part in message.content)
-    calls = sum(_of(call.name) + _of(call.arguments) for call in message.tool_calls)
-    return _TOKENS_PER_MESSAGE + _of(message.text) + calls + images * _TOKENS_PER_IMAGE
+        tokens += images * _TOKENS_PER_IMAGE
+    for call in message.tool_calls:
+        tokens += _of(call.name) + _of(call.arguments)
+    return tokens
 
 
 def _of_answer(limit: int | None, expected: int) -> int:
