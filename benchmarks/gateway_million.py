@@ -384,7 +384,7 @@ def main() -> int:
         found["refused"] == 0
         and found["inversions"] == 0
         and found["memory_growth"] < 0.01
-        and found.get("quota_used_least", min(shares, default=0)) >= 0.98
+        and (found.get("quota_used_least", min(shares, default=0)) or 0) >= 0.98
     )
     return 0 if is_good else 1
 
