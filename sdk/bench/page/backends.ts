@@ -3,13 +3,13 @@ import { openWebGPU } from "../../packages/ipfs-accelerate/src/backends/webgpu/i
 import { GraphBackend } from "../../packages/ipfs-accelerate/src/graph/index.ts";
 import type { Backend } from "../../packages/ipfs-accelerate/src/ops/index.ts";
 
+export type BackendName = "webgpu" | "wasm";
+
 /** How ours is opened for each backend. */
-const OPEN = {
+const OPEN: Readonly<Record<BackendName, () => Promise<Backend>>> = {
   webgpu: () => openWebGPU(),
   wasm: () => openWasm(),
-} satisfies Readonly<Record<string, () => Promise<Backend>>>;
-
-export type BackendName = keyof typeof OPEN;
+};
 
 /** Through the graph, as the accelerator opens it, unless told otherwise. */
 export async function openOurs(name: BackendName, isGraph: boolean): Promise<Backend> {
