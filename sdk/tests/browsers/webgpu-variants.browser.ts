@@ -6,6 +6,7 @@ import {
   caseOf,
   floats,
   halves,
+  integers,
   words,
   type ConformanceCase,
 } from "../../packages/ipfs-accelerate/src/testing/conformance/case.ts";
@@ -82,7 +83,27 @@ const MORE: readonly ConformanceCase[] = [
   ]),
 ];
 
-const VARIED = [...CASES, ...MORE];
+const LONG: readonly ConformanceCase[] = [
+  ...(["sum", "mean", "prod", "max", "min"] as const).map((fn) =>
+    caseOf(`${fn} of long rows`, "reduce", [between(0.99, 1.01, [3, 300])], {
+      fn,
+      axes: [1],
+      keepsAxes: false,
+    }),
+  ),
+  caseOf("largest of many integers", "reduce", [integers(-999, 999, [2, 301])], {
+    fn: "max",
+    axes: [1],
+    keepsAxes: false,
+  }),
+  caseOf("softmax of long rows", "softmax", [floats([5, 321])], { axis: 1, isLog: false }),
+  caseOf("softmax of long rows of halves", "softmax", [halves([2, 257])], { axis: 1, isLog: true }),
+  caseOf("layer norm of long rows", "layerNorm", [floats([3, 300]), floats([300])], { epsilon: 1e-5 }),
+  caseOf("rms norm of long rows", "rmsNorm", [floats([3, 300]), floats([300])], { epsilon: 1e-5 }),
+  caseOf("group norm of large groups", "groupNorm", [floats([2, 4, 150])], { groups: 2, epsilon: 1e-5 }),
+];
+
+const VARIED = [...CASES, ...MORE, ...LONG];
 const oracle = new CpuBackend();
 
 /** A store that always answers with the variant under test. */
@@ -136,11 +157,36 @@ for (const op of ["matmul", "quantizedMatmul", "conv"] as const) {
         }
       }
       const { software, hardware } = KINDS[op];
-      const expected = isSoftware ? software : [...software, ...hardware];
+      const inSubgroups = op === "matmul" && backend.traits.hasSubgroups ? ["splitSubgroups"] : [];
+      const expected = isSoftware ? software : [...software, ...hardware, ...inSubgroups];
       assertEqual([...tried].sort(), [...expected].sort(), "kinds of variants");
     }, 240_000);
   }
 }
+
+test("long rows folded by subgroups equal the oracle, and those folded over shared memory", async ({
+  cleanup,
+  signal,
+  skip,
+}) => {
+  const { backend, forced } = await open(false);
+  cleanup(() => {
+    backend.dispose();
+  });
+  if (!backend.traits.hasSubgroups) skip(`${backend.adapter.description} has no subgroups`);
+  for (const conformance of LONG) {
+    const names = namesOf(conformance, backend);
+    assertEqual(names, ["subgroups", "shared"], conformance.name);
+    for (const name of names) {
+      signal.throwIfAborted();
+      forced.choice = name;
+      const { status, reason } = await checkCase(conformance, backend, oracle);
+      assert(status === "passed", `${conformance.name}, ${name}: ${reason ?? status}`);
+    }
+  }
+  const inSubgroups = backend.pipelines.sources.filter(({ code }) => code.includes("enable subgroups;"));
+  assert(inSubgroups.length >= 8, `${inSubgroups.length} kernels use subgroups`);
+});
 
 const product: OpSignature<"matmul"> = {
   op: "matmul",

@@ -51,7 +51,11 @@ export async function openDevice(options: DeviceOptions = {}, signal?: AbortSign
   );
   signal?.throwIfAborted();
   const adapter = describeAdapter(found);
-  const traits = { hasF16: features.includes("shader-f16"), isSoftware: adapter.isSoftware };
+  const traits = {
+    hasF16: features.includes("shader-f16"),
+    hasSubgroups: features.includes("subgroups"),
+    isSoftware: adapter.isSoftware,
+  };
   return { device, adapter, traits, features, ...(options.tuning && { tuning: options.tuning }) };
 }
 

@@ -4,6 +4,7 @@ import type { DType } from "../../tensor/index.ts";
 export interface Traits {
   /** `f16` in shaders; without it halves lie as `f32` in device memory, rounded at every store. */
   readonly hasF16: boolean;
+  readonly hasSubgroups: boolean;
   /** A CPU behind the GPU interface, where a barrier costs more than the memory traffic it saves. */
   readonly isSoftware: boolean;
 }
@@ -62,7 +63,7 @@ export class KernelBuilder {
   readonly #words: number[] = [];
   readonly #access: Access[] = [];
   readonly #declarations: string[] = [];
-  #usesF16 = false;
+  readonly #extensions = new Set<"f16" | "subgroups">();
   #names = 0;
 
   constructor(traits: Traits) {
@@ -125,17 +126,24 @@ export class KernelBuilder {
     if (!this.#declarations.includes(code)) this.#declarations.push(code);
   }
 
+  /** Uses subgroups: the place of a lane among those of its own that run, and how many these are. */
+  subgroup(): { readonly rank: string; readonly size: string } {
+    this.#extensions.add("subgroups");
+    return { rank: "peer", size: "peers" };
+  }
+
   build(label: string, body: string, launch: Launch): Kernel {
     const rows = Math.max(1, Math.ceil(this.#words.length / 4));
     const parameters = new Uint32Array(rows * 4);
     parameters.set(this.#words);
     const code = [
-      ...(this.#usesF16 ? ["enable f16;"] : []),
+      ...[...this.#extensions].sort().map((name) => `enable ${name};`),
       `@group(0) @binding(0) var<uniform> P: array<vec4<u32>, ${rows}>;`,
       ...this.#declarations,
       `@compute @workgroup_size(${launch.size.join(", ")})`,
       "fn main(@builtin(global_invocation_id) gid: vec3<u32>, @builtin(local_invocation_id) lid: vec3<u32>,",
       "  @builtin(workgroup_id) wid: vec3<u32>, @builtin(num_workgroups) groups: vec3<u32>) {",
+      ...(this.#extensions.has("subgroups") ? [COUNT_PEERS] : []),
       body,
       "}",
     ].join("\n");
@@ -160,12 +168,15 @@ export class KernelBuilder {
   ): { readonly name: string; readonly stored: string } {
     const at = this.#access.push(access);
     const stored = storedType(dtype, this.traits);
-    if (stored === "f16") this.#usesF16 = true;
+    if (stored === "f16") this.#extensions.add("f16");
     const name = `data${at}`;
     this.declare(`@group(0) @binding(${at}) var<storage, ${access}> ${name}: array<${element(stored)}>;`);
     return { name, stored };
   }
 }
+
+/** Counted, not `subgroup_size`: lanes of a subgroup may be idle, and any of them. */
+const COUNT_PEERS = "let peer = subgroupExclusiveAdd(1u);\nlet peers = subgroupAdd(1u);";
 
 /** Ties to even, as the hardware rounds; `quantizeToF16` may truncate, and does on SwiftShader. */
 export const ROUND_TO_HALF = `fn roundToHalf(x: f32) -> f32 {

@@ -11,10 +11,11 @@ import { map } from "./kernels/elementwise.ts";
 import { matmulKernel } from "./kernels/matmul.ts";
 import { problemOf } from "./kernels/matmul/problem.ts";
 import { chooseMatmul } from "./kernels/matmul/variants.ts";
+import { softmax } from "./kernels/rows.ts";
 import { contentHash } from "./pipelines.ts";
 
-const SOFTWARE: Traits = { hasF16: false, isSoftware: true };
-const HARDWARE: Traits = { hasF16: true, isSoftware: false };
+const SOFTWARE: Traits = { hasF16: false, hasSubgroups: false, isSoftware: true };
+const HARDWARE: Traits = { hasF16: true, hasSubgroups: true, isSoftware: false };
 const spec = (shape: readonly number[], dtype: TensorSpec["dtype"] = "f32"): TensorSpec => ({
   ...contiguous(shape),
   dtype,
@@ -70,8 +71,26 @@ test("no kernel for a software adapter's matmul has a barrier", () => {
     };
     expect(matmulKernel(call, SOFTWARE).code).not.toContain("workgroupBarrier");
     if (m === 512) expect(chooseMatmul(problemOf(call), HARDWARE).kind).toBe("tiled");
-    if (m === 1) expect(chooseMatmul(problemOf(call), HARDWARE).kind).toBe("split");
+    if (m === 1) {
+      const withoutSubgroups = { ...HARDWARE, hasSubgroups: false };
+      expect(chooseMatmul(problemOf(call), HARDWARE).kind).toBe("splitSubgroups");
+      expect(chooseMatmul(problemOf(call), withoutSubgroups).kind).toBe("split");
+    }
   }
+});
+
+test("long rows are folded by subgroups where the adapter has them and is no software", () => {
+  const call: OpSignature<"softmax"> = {
+    op: "softmax",
+    inputs: [spec([4, 1000])],
+    attributes: { axis: 1, isLog: false },
+  };
+  expect(softmax(call, HARDWARE).code).toMatch(/enable subgroups;[^]*subgroupMax[^]*subgroupAdd/);
+  for (const traits of [
+    { ...SOFTWARE, hasSubgroups: true },
+    { ...HARDWARE, hasSubgroups: false },
+  ])
+    expect(softmax(call, traits).code).not.toContain("subgroup");
 });
 
 test("large buffers waste less than 2 %", () => {

@@ -31,8 +31,8 @@ export function productKernel(product: Product, variant: BlockVariant): Kernel {
   const { rows, columns } = variant;
   if (variant.kind === "registers") return registers(product, rows, columns);
   if (variant.kind === "vectors") return vectors(product, rows, columns);
-  if (variant.kind === "split") return split(product, rows, columns);
-  return tiled(product, rows, columns, variant.depth);
+  if (variant.kind === "tiled") return tiled(product, rows, columns, variant.depth);
+  return split(product, variant);
 }
 
 /** The kernel of a variant, also of one that would not be chosen; `vectors` where the layout forbids them are `registers`. */

@@ -10,6 +10,7 @@ import {
   type ScalarType,
   type Traits,
 } from "../kernel.ts";
+import { combineLanes, foldExpression, type Fold } from "./fold.ts";
 
 /**
  * Kernels that fold rows: one invocation per row, or one workgroup per row whose lanes combine over shared memory.
@@ -26,9 +27,12 @@ const MANY_ROWS = 1024;
 /** The vectors of the widest software adapter. */
 const SMALL_GROUP = 8;
 
+/** Whether a workgroup folds each row. */
+export const isInGroups = (rows: number, length: number, { isSoftware }: Traits): boolean =>
+  length >= LONG_ROW && rows < (isSoftware ? SMALL_GROUP : MANY_ROWS);
+
 function planRows(rows: number, length: number, traits: Traits): RowPlan {
-  const isGroup = length >= LONG_ROW && rows < (traits.isSoftware ? SMALL_GROUP : MANY_ROWS);
-  if (isGroup) return { ...perGroup(rows), lanes: LANES };
+  if (isInGroups(rows, length, traits)) return { ...perGroup(rows), lanes: LANES };
   // A workgroup runs on one core of a software adapter: few rows are spread over more of them.
   return { ...(traits.isSoftware && rows < MANY_ROWS ? perSmallGroup(rows) : perItem(rows)), lanes: 1 };
 }
@@ -37,23 +41,9 @@ function perSmallGroup(rows: number): Launch & { readonly flat: string } {
   return { size: [SMALL_GROUP, 1, 1], workgroups: [Math.ceil(rows / SMALL_GROUP), 1, 1], flat: "gid.x" };
 }
 
-/** Combines `variable` of all lanes by an expression of `a` and `b`; every lane then has the result, after one barrier. */
-function combine(
-  draft: Draft,
-  plan: RowPlan,
-  type: ScalarType,
-  variable: string,
-  expression: string,
-): string {
-  if (plan.lanes === 1) return "";
-  const shared = draft.b.name("shared");
-  draft.b.declare(`var<workgroup> ${shared}: array<${type}, ${LANES}>;`);
-  const lane = draft.b.name("lane");
-  return `${shared}[lid.x] = ${variable};
-workgroupBarrier();
-${variable} = ${shared}[0];
-for (var ${lane} = 1u; ${lane} < ${LANES}u; ${lane}++) { let a = ${variable}; let b = ${shared}[${lane}]; ${variable} = ${expression}; }`;
-}
+/** Combines `variable` of all lanes that fold a row; every lane then has the result. */
+const combine = (d: Draft, plan: RowPlan, type: ScalarType, variable: string, fold: Fold): string =>
+  plan.lanes === 1 ? "" : combineLanes(d.b, type, variable, fold);
 
 const loop = (plan: RowPlan, length: string, body: string): string =>
   plan.lanes === 1
@@ -64,13 +54,8 @@ const loop = (plan: RowPlan, length: string, body: string): string =>
 const head = (plan: RowPlan, rows: string): string =>
   `let row = ${plan.flat};\nif (row >= ${rows}) { return; }`;
 
-const FOLDS: Readonly<Record<string, { start: (type: ScalarType) => string; fold: string }>> = {
-  sum: { start: (type) => `${type}(0)`, fold: "a + b" },
-  mean: { start: (type) => `${type}(0)`, fold: "a + b" },
-  prod: { start: (type) => `${type}(1)`, fold: "a * b" },
-  max: { start: () => "", fold: "max(a, b)" },
-  min: { start: () => "", fold: "min(a, b)" },
-};
+/** What a fold begins with; max and min with the row's first element: WGSL has no literal for an infinity. */
+const STARTS: Readonly<Record<Fold, number | null>> = { sum: 0, prod: 1, max: null, min: null };
 
 /** A view split into kept axes and folded ones. */
 function split(x: TensorSpec, axes: ReadonlySet<number>): { kept: number[]; folded: number[] } {
@@ -109,10 +94,10 @@ export const reduce: Generator<"reduce"> = (call, traits) => {
     return b.build(`reduce ${fn}`, `${start}\n${scan}\n${d.write("row", "i32(place)")}`, plan);
   }
   const type = scalarType(x.dtype);
-  const { start: first, fold } = FOLDS[fn]!;
-  // max and min begin with the row's first element: WGSL has no literal for an infinity.
-  const begin = first(type) === "" ? x.buffer.load("base") : first(type);
-  const body = `${inner.code}\n{ let a = acc; let b = ${value}; acc = ${fold}; }`;
+  const fold = fn === "mean" ? "sum" : fn;
+  const first = STARTS[fold];
+  const begin = first === null ? x.buffer.load("base") : `${type}(${first})`;
+  const body = `${inner.code}\n{ let a = acc; let b = ${value}; acc = ${foldExpression(fold)}; }`;
   const lines = [start, `var acc = ${begin};`, loop(plan, n, body), combine(d, plan, type, "acc", fold)];
   const result = fn === "mean" ? `acc / f32(${n})` : "acc";
   return b.build(`reduce ${fn}`, [...lines, once(plan, d.write("row", result))].join("\n"), plan);
@@ -144,10 +129,10 @@ export const softmax: Generator<"softmax"> = (call, traits) => {
     `let base = ${base.positions[0]!};\nlet place = ${base.positions[1]!};`,
     `var top = ${x.buffer.load("base")};`,
     loop(plan, n, `top = max(top, ${load});`),
-    combine(d, plan, "f32", "top", "max(a, b)"),
+    combine(d, plan, "f32", "top", "max"),
     "var total = 0.0;",
     loop(plan, n, `total += exp(${load} - top);`),
-    combine(d, plan, "f32", "total", "a + b"),
+    combine(d, plan, "f32", "total", "sum"),
     loop(plan, n, `let o = ${target};\n${d.write("o", value)}`),
   ];
   return b.build(isLog ? "logSoftmax" : "softmax", lines.join("\n"), plan);
@@ -193,13 +178,13 @@ function norm(
       ? [
           "var mean = 0.0;",
           loop(plan, n, `mean += ${load};`),
-          combine(d, plan, "f32", "mean", "a + b"),
+          combine(d, plan, "f32", "mean", "sum"),
           `mean = mean / f32(${n});`,
         ]
       : ["let mean = 0.0;"]),
     "var square = 0.0;",
     loop(plan, n, `let x = ${load} - mean; square += x * x;`),
-    combine(d, plan, "f32", "square", "a + b"),
+    combine(d, plan, "f32", "square", "sum"),
     `let inverse = inverseSqrt(square / f32(${n}) + ${b.f32(epsilon)});`,
     loop(plan, n, `let o = row * ${n} + j;\nlet x = ${load};\n${sum}${d.write("o", value)}`),
   ];
@@ -247,10 +232,10 @@ export const groupNorm: Generator<"groupNorm"> = (call, traits) => {
     head(plan, b.u32(rowsOf(outputs[0]!.shape, batch * groups))),
     `${base.code}\nlet base = ${base.positions[0]!};\nvar mean = 0.0;`,
     loop(plan, n, `${inner.code}\nmean += ${load};`),
-    combine(d, plan, "f32", "mean", "a + b"),
+    combine(d, plan, "f32", "mean", "sum"),
     `mean = mean / f32(${n});\nvar square = 0.0;`,
     loop(plan, n, `${inner.code}\nlet x = ${load} - mean; square += x * x;`),
-    combine(d, plan, "f32", "square", "a + b"),
+    combine(d, plan, "f32", "square", "sum"),
     `let inverse = inverseSqrt(square / f32(${n}) + ${b.f32(epsilon)});`,
     loop(
       plan,

@@ -6,6 +6,7 @@ import { matmulKernel } from "../kernels/matmul.ts";
 import { packedCandidates, packedShape } from "../kernels/matmul/packed.ts";
 import { problemOf, vectorForm } from "../kernels/matmul/problem.ts";
 import { matmulCandidates } from "../kernels/matmul/variants.ts";
+import { foldingKernel, isFolding, rowsInSubgroups } from "./rows.ts";
 
 export interface Candidate {
   /** As it stands in a `TuningStore`: `vectors 8x8`. */
@@ -33,8 +34,20 @@ export function tunable(call: OpSignature, traits: Traits): Tunable | null {
     case "conv":
       return tunableConv(call, traits);
     default:
-      return null;
+      return isFolding(call) ? tunableRows(call, traits) : null;
   }
+}
+
+function tunableRows(call: Parameters<typeof foldingKernel>[0], traits: Traits): Tunable | null {
+  const found = rowsInSubgroups(call, traits);
+  if (found === null) return null;
+  return {
+    key: `${call.op} ${rowClass(found.rows)}x${found.length} ${call.inputs[0]!.dtype}`,
+    candidates: () => [
+      { name: "subgroups", kernel: () => foldingKernel(call, traits) },
+      { name: "shared", kernel: () => foldingKernel(call, { ...traits, hasSubgroups: false }) },
+    ],
+  };
 }
 
 function tunableMatmul(call: OpSignature<"matmul">, traits: Traits): Tunable {

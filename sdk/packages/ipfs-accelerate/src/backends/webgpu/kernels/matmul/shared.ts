@@ -1,9 +1,10 @@
 import { at, step } from "../../indexing.ts";
-import type { Kernel, Launch } from "../../kernel.ts";
+import { LANES, type Kernel, type KernelBuilder, type Launch } from "../../kernel.ts";
+import { emitFoldOfLanes } from "../fold.ts";
 import { batches, cells, preamble, storeBlock, upTo, type Product } from "./problem.ts";
+import type { BlockVariant } from "./variants.ts";
 
 const TILE_LANES = 8; // 8 × 8 invocations share a tile
-const SPLIT_LANES = 64;
 
 function loads({ d, p, a, b }: Product): {
   readonly a: (row: string, depth: string) => string;
@@ -75,22 +76,26 @@ ${storeBlock(product, rows, columns)}`;
   return d.b.build(`matmul tiled ${tileM}x${tileN}x${depth}`, body, launch);
 }
 
-/** A workgroup per block of results; each invocation sums every 64th product, then one per cell adds the parts. */
-export function split(product: Product, rows: number, columns: number): Kernel {
+/** A workgroup per block of results; each invocation sums every 64th product, then the parts are added: by one per cell, or by subgroups. */
+export function split(
+  product: Product,
+  { kind, rows, columns }: Extract<BlockVariant, { kind: "split" | "splitSubgroups" }>,
+): Kernel {
   const { d, p } = product;
   const size = rows * columns;
+  const isInSubgroups = kind === "splitSubgroups";
   const launch: Launch = {
-    size: [SPLIT_LANES, 1, 1],
+    size: [LANES, 1, 1],
     workgroups: [Math.ceil(p.n / columns), Math.ceil(p.m / rows), batches(p)],
   };
-  d.b.declare(`var<workgroup> parts: array<f32, ${SPLIT_LANES * size}>;`);
+  d.b.declare(`var<workgroup> parts: array<f32, ${LANES * size}>;`);
   const load = loads(product);
   const body = `let batch = wid.z;
 ${preamble(product, "batch")}
 let top = wid.y * ${rows}u;
 let left = wid.x * ${columns}u;
 ${cells(rows, columns, (r, c) => `var s${r}_${c} = 0.0;`)}
-for (var k = lid.x; k < K; k += ${SPLIT_LANES}u) {
+for (var k = lid.x; k < K; k += ${LANES}u) {
 ${upTo(rows)
   .map((r) => `let x${r} = ${load.a(`min(top + ${r}u, M - 1u)`, "k")};`)
   .join("\n")}
@@ -99,15 +104,24 @@ ${upTo(columns)
   .join("\n")}
 ${cells(rows, columns, (r, c) => `s${r}_${c} += x${r} * y${c};`)}
 }
-${cells(rows, columns, (r, c) => `parts[${(r * columns + c) * SPLIT_LANES}u + lid.x] = s${r}_${c};`)}
+${cells(rows, columns, (r, c) => `parts[${(r * columns + c) * LANES}u + lid.x] = s${r}_${c};`)}
 workgroupBarrier();
+${isInSubgroups ? addInSubgroups(d.b, size) : ""}
 if (lid.x >= ${size}u) { return; }
 let row = top + lid.x / ${columns}u;
 let column = left + lid.x % ${columns}u;
 if (row >= M || column >= N) { return; }
-var sum = 0.0;
-for (var part = 0u; part < ${SPLIT_LANES}u; part++) { sum += parts[lid.x * ${SPLIT_LANES}u + part]; }
+${isInSubgroups ? "let sum = sums[lid.x];" : emitFoldOfLanes(d.b, "sum", "sum", (lane) => `parts[lid.x * ${LANES}u + ${lane}]`, false)}
 let o = (batch * M + row) * N + column;
 ${d.write("o", "sum")}`;
-  return d.b.build(`matmul split ${rows}x${columns}`, body, launch);
+  return d.b.build(`matmul ${kind} ${rows}x${columns}`, body, launch);
+}
+
+/** Every lane then has the sums of all cells. */
+function addInSubgroups(b: KernelBuilder, size: number): string {
+  const sum = (cell: number): string =>
+    emitFoldOfLanes(b, "sum", `sum${cell}`, (lane) => `parts[${cell * LANES}u + ${lane}]`, true);
+  const names = upTo(size).map((cell) => `sum${cell}`);
+  return `${upTo(size).map(sum).join("\n")}
+var sums = array<f32, ${size}>(${names.join(", ")});`;
 }
