@@ -48,7 +48,7 @@ export function byteLengthOf({ dtype, shape }: WeightEntry): number {
 }
 
 /** Element types that weights are taken from. */
-export const FLOAT_TYPES = ["F64", "F32", "F16", "BF16"] as const satisfies readonly FileDType[];
+export const FLOAT_TYPES: readonly ["F64", "F32", "F16", "BF16"] = ["F64", "F32", "F16", "BF16"];
 
 /** For a tensor that is sound, and of a type no weights are taken from. */
 export function unreadType(name: string, dtype: string): AccelerateError {
