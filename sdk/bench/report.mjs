@@ -5,7 +5,7 @@ const range = ([low, high]) => `${fixed(low)}–${fixed(high)}`;
 const firstLine = (text) => String(text).split("\n")[0].slice(0, 160).replaceAll("|", "/");
 
 /** Who was sooner beyond doubt: only an interval that leaves 1 decides. */
-export const verdictOf = ([low, high]) => (low > 1 ? "won" : high < 1 ? "lost" : "even");
+const verdictOf = ([low, high]) => (low > 1 ? "won" : high < 1 ? "lost" : "even");
 
 /** In `low-bits` the other side is ours, too. */
 const RIVALS = { "low-bits": "ours in f32, ms" };

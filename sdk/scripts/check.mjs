@@ -25,6 +25,7 @@ function entryPoints() {
 const guards = [
   () => run("prettier", "prettier", "--check", "."),
   () => run("tsc", "tsc", "--noEmit"),
+  () => run("tsc of the demo", "tsc", "--noEmit", "-p", "apps/demo"),
   () => run("eslint", "eslint", "--max-warnings", "0", "."),
   () => run("layers", "depcruise", "--output-type", "err", "packages/ipfs-accelerate/src"),
   () => run("build", "tsdown"),

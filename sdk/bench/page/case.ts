@@ -6,7 +6,7 @@ import type { Values } from "./values.ts";
 export type Tensors = Readonly<Record<string, Tensor>>;
 
 /** Ours with its weights on the device. */
-export interface Workload {
+interface Workload {
   /** The result; what else it makes is disposed of by the `tidy` it runs in. */
   readonly compute: (ops: OpSet, inputs: Tensors) => Tensor;
   readonly dispose: () => void;

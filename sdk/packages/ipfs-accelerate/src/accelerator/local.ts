@@ -21,7 +21,7 @@ import type {
 export type OpenedCheckpoint = Checkpoint & { readonly release?: () => void };
 
 /** Finds the verified files of a model. */
-export type OpenCheckpoint = (request: LoadRequest) => Promise<OpenedCheckpoint>;
+type OpenCheckpoint = (request: LoadRequest) => Promise<OpenedCheckpoint>;
 
 export interface LocalOptions {
   readonly hardware: HardwareAbstraction;

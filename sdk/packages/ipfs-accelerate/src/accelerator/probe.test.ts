@@ -20,10 +20,7 @@ class Timed extends CpuBackend {
     this.#spend();
     return outputs
       .flatMap(({ shape }) =>
-        super.execute(
-          { op: "fill", inputs: [], attributes: { shape, value: 0, dtype: "f32" } },
-          outputs,
-        ),
+        super.execute({ op: "fill", inputs: [], attributes: { shape, value: 0, dtype: "f32" } }, outputs),
       )
       .slice(0, call.op === "assign" ? 0 : outputs.length);
   }

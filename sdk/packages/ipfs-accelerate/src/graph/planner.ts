@@ -5,7 +5,7 @@ import { isSameShape, RULES, type Rule } from "./rules.ts";
 import { callOf, recipeOf, stepOf, type Operand, type Recipe, type Step } from "./step.ts";
 
 /** A pair of steps that a rule is about, and that stayed apart. */
-export interface Refusal {
+interface Refusal {
   readonly rule: string;
   /** Numbers of nodes. */
   readonly producer: number;

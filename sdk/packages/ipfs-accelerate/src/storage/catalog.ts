@@ -10,7 +10,7 @@ const SCHEMA = "ipfs-accelerate/storage/1";
 /** How a file came to be trusted: a manifest said its hash, or its first download was taken as it came. */
 export type Verified = "manifest" | "recorded";
 
-export interface FileRecord {
+interface FileRecord {
   readonly cid: string;
   readonly verified: Verified;
 }

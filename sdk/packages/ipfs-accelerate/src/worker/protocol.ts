@@ -29,7 +29,7 @@ export interface PlainStorageOptions extends Pick<StorageOptions, "name" | "limi
 
 type Heard = "signal" | "onProgress" | "onText";
 export type PlainLoad = Omit<LoadRequest, Heard>;
-export type PlainRequest = Omit<AccelerateRequest, Heard>;
+type PlainRequest = Omit<AccelerateRequest, Heard>;
 
 /** What can be asked of a worker: the argument, and the value of the answer. */
 export interface Calls {

@@ -7,7 +7,7 @@ import {
   type Checkpoint,
 } from "../../layers/index.ts";
 
-export interface MaskedHeadNames {
+interface MaskedHeadNames {
   readonly dense: string;
   readonly norm: string;
   readonly decoder: string;

@@ -10,7 +10,7 @@ export const ANY: Types = ["float32", "float16", "int32", "uint32", "int8", "uin
 export const BYTE: Types = ["uint8"];
 
 /** What an operand may be by the specification, before any limit of a context. */
-export interface OperandRule {
+interface OperandRule {
   readonly types: Types;
   readonly ranks?: readonly [min: number, max: number];
 }

@@ -116,7 +116,7 @@ const RANGES: Readonly<Partial<Record<DType, readonly [low: number, high: number
 };
 
 /** Truncates and saturates, which a cast by itself leaves to the implementation. */
-export function castTo(tape: Tape, x: Value, from: DType, to: DType): Value {
+function castTo(tape: Tape, x: Value, from: DType, to: DType): Value {
   if (from === to) return x;
   if (to === "bool") return logicalNot(tape, compare(tape, "equal", x, tape.scalar(x, 0)));
   const range = RANGES[to];

@@ -3,7 +3,7 @@ import type { DType } from "../../../tensor/index.ts";
 import type { Tape, Value } from "../tape.ts";
 
 /** A call on its way to operators: inputs are values in the shapes of their views. */
-export interface Scene {
+interface Scene {
   readonly tape: Tape;
   readonly inputs: readonly (Value | undefined)[];
   readonly dtypes: readonly (DType | undefined)[];
