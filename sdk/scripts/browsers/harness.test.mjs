@@ -1,4 +1,5 @@
-import { readdirSync } from "node:fs";
+import { spawn } from "node:child_process";
+import { mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import path from "node:path";
 
@@ -18,6 +19,17 @@ function outcomesOf(results) {
 }
 
 const profiles = () => readdirSync(tmpdir()).filter((name) => name.startsWith("ipfs-accelerate-browser-"));
+
+/** Browsers have their profile as home. */
+function processesAt(home) {
+  return readdirSync("/proc").filter((pid) => {
+    try {
+      return readFileSync(`/proc/${pid}/environ`, "latin1").split("\0").includes(`HOME=${home}`);
+    } catch {
+      return false;
+    }
+  });
+}
 
 describe.each(Object.keys(BROWSERS))("in %s", (browser) => {
   const isMissing = findExecutable(browser) === null;
@@ -55,6 +67,33 @@ describe.each(Object.keys(BROWSERS))("in %s", (browser) => {
     expect(markedProcesses(record?.mark ?? "")).toEqual([]);
   });
 });
+
+test.skipIf(findExecutable("chromium") === null)(
+  "a run that is told to end takes its browser along",
+  async () => {
+    const noReferences = mkdtempSync(path.join(tmpdir(), "no-references-"));
+    writeFileSync(path.join(noReferences, "index.json"), "[]");
+    const before = profiles();
+    const script = path.resolve(import.meta.dirname, "../browsers.mjs");
+    const hang = ["--browser", "chromium", "--realm", "page", "--files", fixture("hang")];
+    const run = spawn(process.execPath, [script, ...hang], {
+      env: { ...process.env, SDK_REFERENCES: noReferences },
+    });
+    const ended = new Promise((resolve) => {
+      run.once("exit", resolve);
+    });
+    const mine = () => profiles().filter((name) => !before.includes(name));
+    await expect.poll(mine, { timeout: 30_000 }).toHaveLength(1);
+    const home = path.join(tmpdir(), mine()[0]);
+    await expect.poll(() => processesAt(home).length, { timeout: 30_000 }).toBeGreaterThan(0);
+    run.kill("SIGTERM");
+    expect(await ended).toBe(143);
+    await expect.poll(() => processesAt(home), { timeout: 5_000 }).toEqual([]);
+    rmSync(noReferences, { recursive: true });
+    await expect.poll(mine, { timeout: 5_000 }).toEqual([]);
+  },
+  60_000,
+);
 
 test("an absent browser is skipped with the reason", async () => {
   const records = await runInBrowser("absent", new Map(), {

@@ -24,6 +24,21 @@ export function markedProcesses(mark) {
     .map(Number);
 }
 
+let isListening = false;
+
+/** Ends this process as the signal would, but through its `exit` event, where browsers are ended. */
+function exitOnSignals() {
+  if (isListening) return;
+  isListening = true;
+  for (const [signal, code] of [
+    ["SIGHUP", 129],
+    ["SIGINT", 130],
+    ["SIGTERM", 143],
+  ]) {
+    process.once(signal, () => process.exit(code));
+  }
+}
+
 function killQuietly(pid, signal) {
   try {
     process.kill(pid, signal);
@@ -70,7 +85,12 @@ export function startProcess(command, argumentsFor, addressPattern) {
     if (child.pid !== undefined) killQuietly(-child.pid, "SIGKILL");
     for (const pid of markedProcesses(mark)) killQuietly(pid, "SIGKILL");
   };
-  process.once("exit", killNow);
+  const endNow = () => {
+    killNow();
+    rmSync(profile, { recursive: true, force: true });
+  };
+  process.once("exit", endNow);
+  exitOnSignals();
 
   async function close() {
     killNow();
@@ -79,7 +99,7 @@ export function startProcess(command, argumentsFor, addressPattern) {
       killNow();
       await sleep(20);
     }
-    process.off("exit", killNow);
+    process.off("exit", endNow);
     rmSync(profile, { recursive: true, force: true, maxRetries: 5, retryDelay: 100 });
     const left = markedProcesses(mark);
     if (left.length > 0) throw new Error(`processes ${left.join(", ")} of ${command} could not be ended`);
