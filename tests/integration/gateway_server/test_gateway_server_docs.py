@@ -24,12 +24,16 @@ def test_the_settings_are_taken_by_the_gateway(tmp_path, monkeypatch) -> None:
     secret = tmp_path / "key"
     secret.write_text("sk-file")
     secret.chmod(0o600)
-    (text,) = blocks("toml")
+    text, tail = blocks("toml")
     text = text.replace("/etc/openai-key", str(secret)).replace("keyring:anthropic/work", "env:A")
     environ = {"OPENAI_API_KEY": "sk-a", "A": "sk-b"}
     found = configuration.configure(tomllib.loads(text)["gateway"], environ=environ)
     assert [route.name for route in found.routes] == ["assistant", "minilm"]
     assert len(found.endpoints) == 4
+    long_tail = configuration.configure(
+        tomllib.loads(tail)["gateway"], environ={"MISTRAL_API_KEY": "sk-c"}
+    )
+    assert [endpoint.provider for endpoint in long_tail.endpoints] == ["litellm"]
 
 
 def test_every_setting_is_in_a_table() -> None:

@@ -174,13 +174,20 @@ def test_the_model_of_a_release_runs_by_its_cid(machine, other, published) -> No
     assert all(file["cid"] for file in shown["files"])
 
 
+# A shell lets what it runs in the background ignore Ctrl-C, and all below inherits that.
+HEARING = (
+    "import runpy, signal; signal.signal(signal.SIGINT, signal.default_int_handler); "
+    "runpy.run_module('ipfs_accelerate', run_name='__main__', alter_sys=True)"
+)
+
+
 class Process:
     """``accel`` as a process of its own."""
 
     def __init__(self, home: Path, *arguments: object, **environment: str) -> None:
         variables = {f"IPFS_ACCELERATE_{name}": text for name, text in environment.items()}
         self.process = subprocess.Popen(
-            [*ACCEL, *map(str, arguments)],
+            [sys.executable, "-c", HEARING, *map(str, arguments)],
             env={**os.environ, "IPFS_ACCELERATE_HOME": str(home), **variables},
             stdout=subprocess.PIPE,
             stderr=subprocess.PIPE,
